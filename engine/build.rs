@@ -1,0 +1,97 @@
+//! Turns `config/rules/<language>/<name>.yml` and `config/linters/<tool>.toml` into tables compiled into the binary.
+//!
+//! A rule is stored twice: its matching part as compact JSON with the literals that any file it can match must
+//! contain, and the whole file as text for `rules explain` and `rules test`. Nothing is parsed at start-up.
+
+use std::{
+    env,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+#[path = "src/check/rule/literal.rs"]
+mod literal;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    let config = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../config");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed={}", config.join("rules").display());
+    println!("cargo::rerun-if-changed={}", config.join("linters").display());
+    println!("cargo::rerun-if-changed=src/check/rule/literal.rs");
+    fs::write(out.join("rules.rs"), rules(&config.join("rules"))?)?;
+    fs::write(out.join("linters.rs"), linters(&config.join("linters"))?)?;
+    Ok(())
+}
+
+fn rules(root: &Path) -> Result<String> {
+    let mut table = String::from("&[\n");
+    for file in files(root, "yml")? {
+        let folder = file.parent().and_then(Path::file_name).ok_or("a rule outside a folder")?.to_string_lossy().into_owned();
+        let stem = file.file_stem().ok_or("a rule without a name")?.to_string_lossy().into_owned();
+        let id = format!("{folder}/{stem}");
+        let text = fs::read_to_string(&file)?;
+        let parsed = serde_saphyr::from_str(&text).map_err(|error| format!("{}: {error}", file.display()));
+        if parsed.is_err() && env::var_os("LENIENT").is_some() {
+            continue;
+        }
+        let mut rule: Map<String, Value> = parsed?;
+        let literals = literal::required(&rule);
+        let languages = match rule.get("languages") {
+            Some(Value::Array(names)) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            _ if folder == "any" => Vec::new(),
+            _ => vec![folder],
+        };
+        rule.retain(|key, _| !matches!(key.as_str(), "valid" | "invalid" | "references" | "languages"));
+        let json = serde_json::to_string(&rule)?;
+        writeln!(
+            table,
+            "Embedded {{ id: {id:?}, languages: &{languages:?}, literals: &{}, json: {json:?}, yaml: include_str!({:?}) }},",
+            slices(&literals),
+            file.canonicalize()?
+        )?;
+    }
+    table.push(']');
+    Ok(table)
+}
+
+fn slices(clauses: &[Vec<String>]) -> String {
+    let clauses: Vec<String> = clauses.iter().map(|clause| format!("&{clause:?}")).collect();
+    format!("[{}]", clauses.join(", "))
+}
+
+fn linters(root: &Path) -> Result<String> {
+    let mut table = String::from("&[\n");
+    for file in files(root, "toml")? {
+        let name = file.file_stem().ok_or("a linter without a name")?.to_string_lossy().into_owned();
+        writeln!(table, "({name:?}, include_str!({:?})),", file.canonicalize()?)?;
+    }
+    table.push(']');
+    Ok(table)
+}
+
+/// Every file below `root` with this extension, in order; none where `root` does not exist.
+fn files(root: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

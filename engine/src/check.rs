@@ -1,0 +1,101 @@
+//! How do we notice? Everything here is deterministic, offline and model-free.
+
+pub mod allow;
+mod native;
+pub mod rule;
+
+use std::{cell::OnceCell, ops::Range, sync::Arc};
+
+use ast_grep_core::{AstGrep, tree_sitter::StrDoc};
+
+use crate::{
+    change::FileChange,
+    config::ChecksConfig,
+    finding::{Category, CheckId, Confidence, Finding, Fingerprint, Severity},
+    source::{Language, SourceFile},
+};
+
+/// A parsed file.
+pub type Tree = AstGrep<StrDoc<Language>>;
+
+/// A node of a parsed file.
+pub type Node<'t> = ast_grep_core::Node<'t, StrDoc<Language>>;
+
+/// One file under review, parsed at most once and only when a check asks for its tree.
+pub struct Target<'a> {
+    /// The new version.
+    pub file: &'a SourceFile,
+    /// The old version, where there is one that is text.
+    pub before: Option<&'a SourceFile>,
+    /// How the two differ.
+    pub change: &'a FileChange,
+    /// Limits of native checks.
+    pub limits: &'a ChecksConfig,
+    tree: OnceCell<Option<Tree>>,
+    tree_before: OnceCell<Option<Tree>>,
+}
+
+impl<'a> Target<'a> {
+    /// Nothing is parsed yet.
+    pub fn new(file: &'a SourceFile, before: Option<&'a SourceFile>, change: &'a FileChange, limits: &'a ChecksConfig) -> Self {
+        Self { file, before, change, limits, tree: OnceCell::new(), tree_before: OnceCell::new() }
+    }
+
+    /// The new version's syntax tree; none where its language has no grammar.
+    pub fn tree(&self) -> Option<&Tree> {
+        self.tree.get_or_init(|| parse(self.file)).as_ref()
+    }
+
+    /// The old version's syntax tree.
+    pub fn tree_before(&self) -> Option<&Tree> {
+        self.tree_before.get_or_init(|| self.before.and_then(parse)).as_ref()
+    }
+}
+
+/// The syntax tree of a file; none where its language has no grammar or the parser gave up.
+pub fn parse(file: &SourceFile) -> Option<Tree> {
+    let language = file.language?;
+    StrDoc::try_new(&file.text, language).ok().map(AstGrep::doc)
+}
+
+/// What a check says of itself; the same for rules, native checks and linters.
+#[derive(Debug, Clone)]
+pub struct Meta {
+    /// Its name.
+    pub id: CheckId,
+    /// What its findings are about.
+    pub category: Category,
+    /// How bad they are.
+    pub severity: Severity,
+    /// How likely they are right.
+    pub confidence: Confidence,
+    /// What is wrong, where the check has nothing more exact to say.
+    pub what: Arc<str>,
+    /// Why it matters and what to do instead.
+    pub why: Arc<str>,
+    /// The weakness class.
+    pub cwe: Option<u32>,
+    /// Where to read more.
+    pub url: Option<Arc<str>>,
+}
+
+impl Meta {
+    /// A finding of this check on some bytes of a file.
+    pub fn finding(&self, file: &SourceFile, bytes: Range<usize>) -> Finding {
+        Finding {
+            check: self.id.clone(),
+            category: self.category,
+            severity: self.severity,
+            confidence: self.confidence,
+            path: file.path.clone(),
+            span: file.span(bytes),
+            what: self.what.to_string(),
+            why: self.why.to_string(),
+            because: Vec::new(),
+            cwe: self.cwe,
+            url: self.url.as_deref().map(str::to_owned),
+            fix: None,
+            fingerprint: Fingerprint::default(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What can a pattern not say? Checks written in Rust, each documented and tested by a rule file that names it.
+
+mod conflict_marker;
+
+use super::{Meta, Target};
+use crate::finding::Finding;
+
+/// A native check. `run` pushes what it finds on the target, as findings of the given rule.
+#[derive(Clone, Copy)]
+pub(crate) struct Native {
+    name: &'static str,
+    check: fn(&Target<'_>, &Meta, &mut Vec<Finding>),
+}
+
+/// Every native check by the name rule files use.
+const ALL: &[Native] = &[Native { name: "conflict-marker", check: conflict_marker::check }];
+
+/// The check with this name.
+pub(crate) fn find(name: &str) -> Option<Native> {
+    ALL.iter().copied().find(|native| native.name == name)
+}
+
+impl Native {
+    pub(crate) fn run(&self, target: &Target<'_>, meta: &Meta, findings: &mut Vec<Finding>) {
+        (self.check)(target, meta, findings);
+    }
+}

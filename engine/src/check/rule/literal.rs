@@ -1,0 +1,203 @@
+//! Which texts must a file contain for a rule to match it?
+//!
+//! The answer is in conjunctive form: of each clause at least one literal must occur somewhere in the file. It is
+//! read off the rule's own patterns and regular expressions, errs towards no clause at all, and lets most files be
+//! passed over before they are parsed. Also compiled into the build script.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Clauses, each a set of alternatives.
+type Clauses = Vec<Vec<String>>;
+
+/// Longer alternations are not worth their cost.
+const MOST_ALTERNATIVES: usize = 96;
+
+/// The clauses of a whole rule file: its `literals`, `rule`, `taint` and what `constraints` add for certain.
+pub(crate) fn required(file: &Map<String, Value>) -> Clauses {
+    let utils = file.get("utils").and_then(Value::as_object);
+    let mut clauses = Clauses::new();
+    if let Some(Value::Array(literals)) = file.get("literals") {
+        clauses.push(literals.iter().filter_map(|literal| literal.as_str().map(str::to_owned)).collect());
+    }
+    if let Some(rule) = file.get("rule") {
+        clauses.extend(of_rule(rule, utils, 0));
+        let bound = bound_variables(rule);
+        for (variable, constraint) in file.get("constraints").and_then(Value::as_object).into_iter().flatten() {
+            if bound.contains(variable) {
+                clauses.extend(of_rule(constraint, utils, 0));
+            }
+        }
+    }
+    if let Some(taint) = file.get("taint") {
+        for side in ["sources", "sinks"] {
+            if let Some(Value::Array(rules)) = taint.get(side) {
+                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, 0))));
+            }
+        }
+    }
+    tidy(clauses)
+}
+
+fn of_rule(rule: &Value, utils: Option<&Map<String, Value>>, depth: u32) -> Clauses {
+    let Some(rule) = rule.as_object() else { return Clauses::new() };
+    if depth > 8 {
+        return Clauses::new();
+    }
+    let mut clauses = Clauses::new();
+    for (key, value) in rule {
+        match (key.as_str(), value) {
+            ("pattern", Value::String(pattern)) => clauses.extend(words(pattern).map(|word| vec![word])),
+            ("pattern", Value::Object(pattern)) if !pattern.contains_key("selector") && pattern.get("strictness").is_none() => {
+                let pattern = pattern.get("context").and_then(Value::as_str).unwrap_or("");
+                clauses.extend(words(pattern).map(|word| vec![word]));
+            }
+            ("regex", Value::String(regex)) => clauses.extend(of_regex(regex)),
+            ("all", Value::Array(rules)) => clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, utils, depth + 1))),
+            ("any", Value::Array(rules)) => clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, depth + 1)))),
+            ("inside" | "has" | "follows" | "precedes", related) => clauses.extend(of_rule(related, utils, depth + 1)),
+            ("matches", Value::String(name)) => {
+                if let Some(util) = utils.and_then(|utils| utils.get(name)) {
+                    clauses.extend(of_rule(util, utils, depth + 1));
+                }
+            }
+            _ => {}
+        }
+    }
+    clauses
+}
+
+/// One clause that holds whichever alternative matches: the most telling clause of each, together.
+fn any_of(alternatives: impl Iterator<Item = Clauses>) -> Option<Vec<String>> {
+    let mut union = BTreeSet::new();
+    for clauses in alternatives {
+        let best = clauses.into_iter().filter(|clause| !clause.is_empty()).max_by_key(|clause| telling(clause))?;
+        union.extend(best);
+    }
+    (!union.is_empty() && union.len() <= MOST_ALTERNATIVES).then(|| union.into_iter().collect())
+}
+
+/// How much a clause rules out: its shortest literal's length, common words counted as nothing.
+fn telling(clause: &[String]) -> usize {
+    const COMMON: &[&str] = &[
+        "if", "else", "for", "in", "return", "def", "function", "func", "fn", "var", "let", "const", "new", "class", "self",
+        "this", "import", "from", "true", "false", "True", "False", "None", "null", "nil", "try", "catch", "except", "public",
+        "static", "void", "int", "string", "String", "err", "and", "or", "not", "is", "as", "do", "end", "then", "while",
+        "async", "await", "mut", "use", "pub", "get", "set", "name", "value", "data",
+    ];
+    clause.iter().map(|word| if COMMON.contains(&word.as_str()) { 0 } else { word.len() }).min().unwrap_or(0)
+}
+
+/// The identifiers and words of a pattern that are not metavariables and have at least two bytes.
+fn words(pattern: &str) -> impl Iterator<Item = String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    let mut rest = pattern;
+    while let Some(at) = rest.find(|c| is_word(c) || c == '$') {
+        rest = &rest[at..];
+        let sigils = rest.bytes().take_while(|&b| b == b'$').count();
+        rest = &rest[sigils..];
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        let is_variable = sigils > 0 && !word.starts_with(|c: char| c.is_ascii_lowercase());
+        if !is_variable && word.len() >= 2 {
+            found.push(word.to_owned());
+        }
+        rest = after;
+    }
+    found.into_iter()
+}
+
+fn of_regex(regex: &str) -> Option<Vec<String>> {
+    use regex_syntax::hir::literal::{ExtractKind, Extractor};
+    let hir = regex_syntax::parse(regex).ok()?;
+    let extract = |kind| {
+        let sequence = Extractor::new().kind(kind).limit_total(MOST_ALTERNATIVES).extract(&hir);
+        let literals: Option<Vec<String>> = sequence
+            .literals()?
+            .iter()
+            .map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok().filter(|text| text.len() >= 2))
+            .collect();
+        literals.filter(|literals| !literals.is_empty())
+    };
+    [extract(ExtractKind::Prefix), extract(ExtractKind::Suffix)].into_iter().flatten().max_by_key(|clause| telling(clause))
+}
+
+/// Metavariables that are bound whenever the rule matches.
+fn bound_variables(rule: &Value) -> BTreeSet<String> {
+    let Some(rule) = rule.as_object() else { return BTreeSet::new() };
+    let mut bound = BTreeSet::new();
+    for (key, value) in rule {
+        match (key.as_str(), value) {
+            ("pattern", Value::String(pattern)) => bound.extend(variables(pattern)),
+            ("all", Value::Array(rules)) => bound.extend(rules.iter().flat_map(bound_variables)),
+            ("inside" | "has" | "follows" | "precedes", related) => bound.extend(bound_variables(related)),
+            ("any", Value::Array(rules)) => {
+                let mut sets = rules.iter().map(bound_variables);
+                let first = sets.next().unwrap_or_default();
+                bound.extend(sets.fold(first, |all, one| all.intersection(&one).cloned().collect()));
+            }
+            _ => {}
+        }
+    }
+    bound
+}
+
+fn variables(pattern: &str) -> impl Iterator<Item = String> + '_ {
+    pattern.split('$').skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
+        (end > 0 && !rest.starts_with('_')).then(|| rest[..end].to_owned())
+    })
+}
+
+/// Drops clauses that another one implies or that nearly every file meets, and repeats.
+fn tidy(clauses: Clauses) -> Clauses {
+    let mut kept: Clauses = Vec::new();
+    for mut clause in clauses {
+        clause.sort();
+        clause.dedup();
+        if telling(&clause) >= 2 && !kept.contains(&clause) {
+            kept.push(clause);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(rule: Value) -> Clauses {
+        required(rule.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_pattern_requires_its_own_words() {
+        assert_eq!(of(json!({"rule": {"pattern": "yaml.load($DATA, $$$REST)"}})), [["yaml"], ["load"]]);
+        assert_eq!(of(json!({"rule": {"pattern": "$X == $X"}})), Clauses::new());
+    }
+
+    #[test]
+    fn alternatives_become_one_clause_or_none() {
+        let rule = json!({"rule": {"any": [{"pattern": "eval($X)"}, {"pattern": "exec($X)"}]}});
+        assert_eq!(of(rule), [["eval", "exec"]]);
+        assert_eq!(of(json!({"rule": {"any": [{"pattern": "eval($X)"}, {"kind": "call"}]}})), Clauses::new());
+    }
+
+    #[test]
+    fn a_constraint_counts_only_where_its_variable_is_always_bound() {
+        let constraints = json!({"M": {"regex": "^(md5|sha1)$"}});
+        let always = json!({"rule": {"pattern": "hashlib.$M($X)"}, "constraints": constraints});
+        assert_eq!(of(always), [vec!["hashlib"], vec!["md5", "sha1"]]);
+        let sometimes = json!({"rule": {"any": [{"pattern": "hashlib.$M($X)"}, {"pattern": "bad($X)"}]}, "constraints": constraints});
+        assert_eq!(of(sometimes), [["bad", "hashlib"]]);
+    }
+
+    #[test]
+    fn what_must_not_be_there_is_not_required() {
+        assert_eq!(of(json!({"rule": {"pattern": "open($P)", "not": {"inside": {"pattern": "with $$$: $$$"}}}})), [["open"]]);
+    }
+}

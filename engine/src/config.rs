@@ -1,0 +1,406 @@
+//! What did they ask for? Layers of TOML become one [`Config`], and every value knows where it came from.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+/// The compiled-in file with every setting, its default and a comment.
+pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident from $raw:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty $(= $raw_type:ty)?,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
+
+        $(#[$doc])*
+        #[derive(Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "one layer as written: it exists to be checked, values are merged as TOML")]
+        struct $raw { $($(#[$field_doc])* $field: Option<section!(@raw $type $(, $raw_type)?)>,)* }
+    };
+    (@raw $type:ty) => { $type };
+    (@raw $type:ty, $raw_type:ty) => { $raw_type };
+}
+
+section! {
+    /// Everything that can be set, resolved: defaults, then the user's file, the repository's, the environment, flags.
+    Config from Options {
+        /// What a review covers and when it fails.
+        review: ReviewConfig = ReviewOptions,
+        /// Which rules speak, and how loud.
+        rules: RulesConfig = RulesOptions,
+        /// Which files are read.
+        files: FilesConfig = FilesOptions,
+        /// Limits of native checks.
+        checks: ChecksConfig = ChecksOptions,
+        /// External linters.
+        linters: LintersConfig = LintersOptions,
+        /// Behavior of git hooks.
+        hook: HookConfig = HookOptions,
+        /// Settings for some paths only; later entries win.
+        overrides: Vec<Override>,
+    }
+}
+
+/// The least severity that makes a review fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FailOn {
+    /// Errors only.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Anything.
+    Info,
+    /// Nothing.
+    Never,
+}
+
+section! {
+    /// What a review covers and when it fails.
+    ReviewConfig from ReviewOptions {
+        /// The least severity that makes the command exit with 1.
+        fail_on: FailOn,
+        /// Files longer than this are named in a notice and not read, in bytes.
+        max_file_bytes: u64,
+        /// Also tell findings on lines that the change did not touch.
+        untouched_lines: bool,
+        /// Findings that were agreed to stay.
+        baseline: PathBuf,
+    }
+}
+
+section! {
+    /// Which rules speak, and how loud.
+    RulesConfig from RulesOptions {
+        /// Folders of the team's own rules, relative to the repository's root.
+        paths: Vec<PathBuf>,
+        /// Rules that never speak: ids or globs over ids.
+        disable: Vec<String>,
+        /// If not empty, only these speak.
+        only: Vec<String>,
+        /// Another severity for a rule, by id or glob.
+        severity: BTreeMap<String, Level>,
+    }
+}
+
+/// A severity, or silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Stops a commit.
+    Error,
+    /// Should be said.
+    Warning,
+    /// Said in passing.
+    Info,
+    /// Not said.
+    Off,
+}
+
+section! {
+    /// Which files are read.
+    FilesConfig from FilesOptions {
+        /// Globs of files that are never reviewed.
+        exclude: Vec<String>,
+        /// Globs of files that a program wrote.
+        generated: Vec<String>,
+        /// Globs of files that came from elsewhere.
+        vendored: Vec<String>,
+    }
+}
+
+section! {
+    /// Limits of native checks.
+    ChecksConfig from ChecksOptions {
+        /// Cognitive complexity from which a function is told.
+        complexity: u32,
+        /// Lines that must be alike before a block counts as a copy.
+        duplicate_lines: u32,
+        /// Added files larger than this are told, in bytes.
+        large_file_bytes: u64,
+    }
+}
+
+/// How linters are kept from doing harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMode {
+    /// The best one this machine has; without one, tools that run code are left out.
+    Auto,
+    /// Without a sandbox nothing runs and the review fails.
+    Require,
+    /// None.
+    Off,
+}
+
+section! {
+    /// External linters.
+    LintersConfig from LintersOptions {
+        /// Run those that are found.
+        enable: bool,
+        /// Not these.
+        disable: Vec<String>,
+        /// If not empty, only these.
+        only: Vec<String>,
+        /// How long one may take, in seconds.
+        timeout_seconds: u64,
+        /// How they are kept from doing harm.
+        sandbox: SandboxMode,
+    }
+}
+
+/// What a hook does when the review could not run to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Say so and let git go on.
+    Warn,
+    /// Stop git.
+    Block,
+}
+
+section! {
+    /// Behavior of git hooks.
+    HookConfig from HookOptions {
+        /// What a hook does when the review could not run to its end.
+        on_failure: OnFailure,
+    }
+}
+
+/// Settings for some paths only.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Override {
+    /// Globs over paths.
+    pub paths: Vec<String>,
+    /// Rules that do not speak there.
+    pub disable: Vec<String>,
+    /// Other severities there.
+    pub severity: BTreeMap<String, Level>,
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "the compiled-in file is checked by a test and cannot change at run time")]
+    fn default() -> Self {
+        Layers::default().resolve().expect("config/default.toml sets every value")
+    }
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled in.
+    Default,
+    /// A file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// A command-line flag.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Environment(name) => write!(f, "${name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why a layer of configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML, an unknown key or a value of the wrong type. The message names the line.
+    #[error("{origin}: {message}")]
+    Layer {
+        /// Which layer.
+        origin: String,
+        /// What is wrong, with the place.
+        message: String,
+    },
+    /// A glob that is not one.
+    #[error("`{glob}` is not a glob: {why}")]
+    Glob {
+        /// As written.
+        glob: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Layers laid over the defaults, later ones winning value by value. Lists are replaced, `overrides` are appended.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    merged: Table,
+    origins: BTreeMap<String, Origin>,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        let mut layers = Self { merged: Table::new(), origins: BTreeMap::new() };
+        layers.merge(DEFAULT_TOML.parse().unwrap_or_default(), &Origin::Default);
+        layers
+    }
+}
+
+impl Layers {
+    /// Lays a file's text over what is there.
+    ///
+    /// # Errors
+    /// [`ConfigError::Layer`] for text that is not TOML, unknown keys and wrong types, with line and column.
+    pub fn file(&mut self, path: PathBuf, text: &str) -> Result<(), ConfigError> {
+        let origin = Origin::File(path);
+        let failed = |error: toml::de::Error| ConfigError::Layer {
+            origin: origin.to_string(),
+            message: error.to_string().trim_end().to_owned(),
+        };
+        toml::from_str::<Options>(text).map_err(failed)?;
+        let table = text.parse().map_err(failed)?;
+        self.merge(table, &origin);
+        Ok(())
+    }
+
+    /// Sets one value by its dotted key, from a flag or a variable. `text` is read as TOML where that gives the type
+    /// the setting has, and as a plain string otherwise.
+    ///
+    /// # Errors
+    /// [`ConfigError::Layer`] for an unknown key or a value of the wrong type.
+    pub fn set(&mut self, key: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
+        let mut last = None;
+        let as_toml = format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
+        for value in as_toml.into_iter().chain([Value::String(text.to_owned())]) {
+            let mut table = Table::new();
+            table.insert(key.rsplit('.').next().unwrap_or(key).to_owned(), value);
+            for part in key.rsplit('.').skip(1) {
+                table = Table::from_iter([(part.to_owned(), Value::Table(table))]);
+            }
+            match table.clone().try_into::<Options>() {
+                Ok(_) => {
+                    self.merge(table, origin);
+                    return Ok(());
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        let message = last.map(|error| error.message().to_owned()).unwrap_or_default();
+        Err(ConfigError::Layer { origin: format!("{origin}: `{key}`"), message })
+    }
+
+    fn merge(&mut self, layer: Table, origin: &Origin) {
+        merge_table(&mut self.merged, layer, "", origin, &mut self.origins);
+    }
+
+    /// The resolved configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when a glob is malformed.
+    pub fn resolve(&self) -> Result<Config, ConfigError> {
+        let mut merged = self.merged.clone();
+        merged.entry("overrides").or_insert_with(|| Value::Array(Vec::new()));
+        let config: Config = merged.try_into().map_err(|error: toml::de::Error| ConfigError::Layer {
+            origin: "configuration".into(),
+            message: error.message().to_owned(),
+        })?;
+        let globs = [&config.files.exclude, &config.files.generated, &config.files.vendored]
+            .into_iter()
+            .chain(config.overrides.iter().map(|entry| &entry.paths));
+        for glob in globs.flatten() {
+            globset::Glob::new(glob).map_err(|error| ConfigError::Glob { glob: glob.clone(), why: error.kind().to_string() })?;
+        }
+        Ok(config)
+    }
+
+    /// Each setting as dotted key, value in TOML, and origin, in order of key.
+    pub fn explain(&self) -> Vec<(String, String, Origin)> {
+        let value_at = |key: &str| {
+            let mut parts = key.split('.');
+            let first = self.merged.get(parts.next()?)?;
+            parts.try_fold(first, |value, part| value.get(part))
+        };
+        self.origins
+            .iter()
+            .filter_map(|(key, origin)| Some((key.clone(), value_at(key)?.to_string(), origin.clone())))
+            .collect()
+    }
+}
+
+fn merge_table(into: &mut Table, layer: Table, prefix: &str, origin: &Origin, origins: &mut BTreeMap<String, Origin>) {
+    // Tables whose keys are the user's own words are values, not sections.
+    const MAPS: &[&str] = &["rules.severity"];
+    for (key, value) in layer {
+        let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match (into.get_mut(&key), value) {
+            (Some(Value::Table(old)), Value::Table(new)) if !MAPS.contains(&dotted.as_str()) => {
+                merge_table(old, new, &dotted, origin, origins);
+            }
+            (Some(Value::Table(old)), Value::Table(new)) => {
+                old.extend(new);
+                origins.insert(dotted, origin.clone());
+            }
+            (Some(Value::Array(old)), Value::Array(new)) if dotted == "overrides" => {
+                old.extend(new);
+                origins.insert(dotted, origin.clone());
+            }
+            (None, Value::Table(new)) if !MAPS.contains(&dotted.as_str()) => {
+                let mut section = Table::new();
+                merge_table(&mut section, new, &dotted, origin, origins);
+                into.insert(key, Value::Table(section));
+            }
+            (_, value) => {
+                origins.insert(dotted, origin.clone());
+                into.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The JSON Schema of `apprentice.toml`, pretty-printed with a newline at the end.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(Options);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiled_in_file_sets_everything() {
+        toml::from_str::<Options>(DEFAULT_TOML).unwrap();
+        assert_eq!(Layers::default().resolve().unwrap(), Config::default());
+    }
+
+    #[test]
+    fn later_layers_win_and_say_so() {
+        let mut layers = Layers::default();
+        layers.file("user.toml".into(), "[review]\nfail_on = 'info'\n[checks]\ncomplexity = 9").unwrap();
+        layers.file("apprentice.toml".into(), "[review]\nfail_on = 'warning'").unwrap();
+        layers.set("linters.only", "['ruff']", &Origin::Flag("--linter".into())).unwrap();
+        layers.set("review.baseline", "x.json", &Origin::Environment("APPRENTICE_REVIEW__BASELINE".into())).unwrap();
+        let config = layers.resolve().unwrap();
+        assert_eq!((config.review.fail_on, config.checks.complexity), (FailOn::Warning, 9));
+        assert_eq!(config.linters.only, ["ruff"]);
+        let origin = |key: &str| layers.explain().into_iter().find(|row| row.0 == key).unwrap().2.to_string();
+        assert_eq!(origin("review.fail_on"), "apprentice.toml");
+        assert_eq!(origin("checks.complexity"), "user.toml");
+        assert_eq!(origin("checks.duplicate_lines"), "default");
+        assert_eq!(origin("review.baseline"), "$APPRENTICE_REVIEW__BASELINE");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let error = Layers::default().file("apprentice.toml".into(), "[review]\nfail_onn = 'error'").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("line 2") && text.contains("fail_onn"), "{text}");
+        assert!(Layers::default().set("review.nope", "1", &Origin::Flag("--x".into())).is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! Reads a change, says what is wrong with it, and proves its patches.
+//!
+//! The order of the modules is the architecture: each may use only those above it.
+
+pub mod config;
+pub mod notice;
+pub mod source;
+pub mod change;
+pub mod git;
+pub mod edit;
+pub mod finding;
+pub mod check;
+pub mod patch;
+pub mod review;
+pub mod report;
+pub mod pipeline;
