@@ -32,7 +32,8 @@ fn main() -> Result<()> {
 fn rules(root: &Path) -> Result<String> {
     let mut table = String::from("&[\n");
     for file in files(root, "yml")? {
-        let folder = file.parent().and_then(Path::file_name).ok_or("a rule outside a folder")?.to_string_lossy().into_owned();
+        let folder =
+            file.parent().and_then(Path::file_name).ok_or("a rule outside a folder")?.to_string_lossy().into_owned();
         let stem = file.file_stem().ok_or("a rule without a name")?.to_string_lossy().into_owned();
         let id = format!("{folder}/{stem}");
         let text = fs::read_to_string(&file)?;

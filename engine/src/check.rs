@@ -37,7 +37,12 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Nothing is parsed yet.
-    pub fn new(file: &'a SourceFile, before: Option<&'a SourceFile>, change: &'a FileChange, limits: &'a ChecksConfig) -> Self {
+    pub fn new(
+        file: &'a SourceFile,
+        before: Option<&'a SourceFile>,
+        change: &'a FileChange,
+        limits: &'a ChecksConfig,
+    ) -> Self {
         Self { file, before, change, limits, tree: OnceCell::new(), tree_before: OnceCell::new() }
     }
 

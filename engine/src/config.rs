@@ -312,7 +312,8 @@ impl Layers {
             .into_iter()
             .chain(config.overrides.iter().map(|entry| &entry.paths));
         for glob in globs.flatten() {
-            globset::Glob::new(glob).map_err(|error| ConfigError::Glob { glob: glob.clone(), why: error.kind().to_string() })?;
+            globset::Glob::new(glob)
+                .map_err(|error| ConfigError::Glob { glob: glob.clone(), why: error.kind().to_string() })?;
         }
         Ok(config)
     }

@@ -184,7 +184,8 @@ pub fn fingerprint(check: &CheckId, file: &SourceFile, span: &Span, nth: usize) 
 pub fn number(file: &SourceFile, findings: &mut [Finding]) {
     let mut seen = std::collections::HashMap::new();
     for finding in findings {
-        let key = (finding.check.clone(), defect_text(file, &finding.span).split_whitespace().collect::<Vec<_>>().join(" "));
+        let key =
+            (finding.check.clone(), defect_text(file, &finding.span).split_whitespace().collect::<Vec<_>>().join(" "));
         let nth = seen.entry(key).and_modify(|n| *n += 1).or_insert(0);
         finding.fingerprint = fingerprint(&finding.check, file, &finding.span, *nth);
     }

@@ -141,14 +141,17 @@ impl Repository {
     /// [`RepositoryError::Index`] and [`RepositoryError::Compare`].
     pub fn staged(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
         let git = self.git();
-        let compare = |source: git2::Error| RepositoryError::Compare { what: "the index with HEAD".into(), source: source.into() };
+        let compare = |source: git2::Error| RepositoryError::Compare {
+            what: "the index with HEAD".into(),
+            source: source.into(),
+        };
         let mut index = self.index(&git)?;
         let head = head_tree(&git).map_err(compare)?;
         let diff = git.diff_tree_to_index(head.as_ref(), Some(&index), Some(&mut options())).map_err(compare)?;
         let intent_to_add = |path: &[u8]| {
-            index.get_path(&path_from_bytes(path), 0).is_some_and(|entry| {
-                entry.flags_extended & git2::IndexEntryExtendedFlag::INTENT_TO_ADD.bits() != 0
-            })
+            index
+                .get_path(&path_from_bytes(path), 0)
+                .is_some_and(|entry| entry.flags_extended & git2::IndexEntryExtendedFlag::INTENT_TO_ADD.bits() != 0)
         };
         let (mut files, mut notices) = read_diff(diff, intent_to_add).map_err(compare)?;
         if index.has_conflicts() {
@@ -175,7 +178,10 @@ impl Repository {
     pub fn worktree(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
         let work_dir = self.work_dir()?.to_owned();
         let git = self.git();
-        let compare = |source: git2::Error| RepositoryError::Compare { what: "the work tree with the index".into(), source: source.into() };
+        let compare = |source: git2::Error| RepositoryError::Compare {
+            what: "the work tree with the index".into(),
+            source: source.into(),
+        };
         let index = self.index(&git)?;
         let mut options = options();
         options.include_untracked(true).recurse_untracked_dirs(true).show_untracked_content(true);
@@ -193,7 +199,10 @@ impl Repository {
     pub fn commit(self: &Arc<Self>, revision: &str) -> Result<Versions, RepositoryError> {
         let git = self.git();
         let commit = find_commit(&git, revision)?;
-        let compare = |source: git2::Error| RepositoryError::Compare { what: format!("`{revision}` with its parent"), source: source.into() };
+        let compare = |source: git2::Error| RepositoryError::Compare {
+            what: format!("`{revision}` with its parent"),
+            source: source.into(),
+        };
         let tree = commit.tree().map_err(compare)?;
         let parents: Vec<Tree<'_>> =
             commit.parents().map(|parent| parent.tree()).collect::<Result<_, _>>().map_err(compare)?;
@@ -223,7 +232,10 @@ impl Repository {
         let or_head = |side: &str| if side.is_empty() { "HEAD".to_owned() } else { side.to_owned() };
         let git = self.git();
         let (base, head) = (find_commit(&git, &or_head(base))?, find_commit(&git, &or_head(head))?);
-        let compare = |source: git2::Error| RepositoryError::Compare { what: format!("the two sides of `{range}`"), source: source.into() };
+        let compare = |source: git2::Error| RepositoryError::Compare {
+            what: format!("the two sides of `{range}`"),
+            source: source.into(),
+        };
         let base = git.merge_base(base.id(), head.id()).and_then(|id| git.find_commit(id)).map_err(compare)?;
         let (old_tree, new_tree) = (base.tree().map_err(compare)?, head.tree().map_err(compare)?);
         let diff = git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut options())).map_err(compare)?;
@@ -322,7 +334,11 @@ fn odd_path(bytes: &[u8], invalid: &InvalidPath) -> Notice {
 
 type Delta2<'a> = git2::DiffDelta<'a>;
 
-fn read_delta(diff: &git2::Diff<'_>, at: usize, delta: &Delta2<'_>) -> Result<Result<FileChange, git2::Error>, InvalidPath> {
+fn read_delta(
+    diff: &git2::Diff<'_>,
+    at: usize,
+    delta: &Delta2<'_>,
+) -> Result<Result<FileChange, git2::Error>, InvalidPath> {
     let (old, new) = (delta.old_file(), delta.new_file());
     let path = RepoPath::new(new.path_bytes().or_else(|| old.path_bytes()).unwrap_or_default())?;
     let old_path = RepoPath::new(old.path_bytes().unwrap_or_default()).ok().filter(|old| *old != path);

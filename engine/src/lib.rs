@@ -2,15 +2,15 @@
 //!
 //! The order of the modules is the architecture: each may use only those above it.
 
-pub mod config;
-pub mod notice;
-pub mod source;
 pub mod change;
-pub mod git;
+pub mod check;
+pub mod config;
 pub mod edit;
 pub mod finding;
-pub mod check;
+pub mod git;
+pub mod notice;
 pub mod patch;
-pub mod review;
-pub mod report;
 pub mod pipeline;
+pub mod report;
+pub mod review;
+pub mod source;

@@ -135,7 +135,8 @@ pub fn prove(
         return Err(Unproven::NoChange);
     }
     stays_inside(file, finding, fix, allowed)?;
-    let patched = SourceFile::new(file.path.clone(), bytes.into(), u64::MAX).map_err(|_: Unreadable| Unproven::NotText)?;
+    let patched =
+        SourceFile::new(file.path.clone(), bytes.into(), u64::MAX).map_err(|_: Unreadable| Unproven::NotText)?;
     parses(file, &patched)?;
     let after = recheck(&patched);
     clears(finding, found, &after)?;
@@ -159,7 +160,9 @@ pub fn prove(
 fn stays_inside(file: &SourceFile, finding: &Finding, fix: &Fix, allowed: &LineSet) -> Result<(), Unproven> {
     for edit in fix.edits() {
         let lines = file.span(edit.start..edit.end).lines();
-        if let Some(outside) = lines.into_iter().find(|&line| !finding.span.lines().contains(&line) && !allowed.contains(line)) {
+        if let Some(outside) =
+            lines.into_iter().find(|&line| !finding.span.lines().contains(&line) && !allowed.contains(line))
+        {
             return Err(Unproven::LeavesScope(outside));
         }
     }
@@ -213,8 +216,9 @@ fn converges(finding: &Finding, fix: &Fix, after: &[Finding]) -> Result<(), Unpr
             (start, start + edit.text.len())
         })
         .collect();
-    let again = after.iter().filter(|other| other.check == finding.check).filter_map(|other| other.fix.as_ref()).any(|fix| {
-        fix.edits().iter().any(|edit| written.iter().any(|&(start, end)| edit.start < end && start < edit.end))
-    });
+    let again =
+        after.iter().filter(|other| other.check == finding.check).filter_map(|other| other.fix.as_ref()).any(|fix| {
+            fix.edits().iter().any(|edit| written.iter().any(|&(start, end)| edit.start < end && start < edit.end))
+        });
     if again { Err(Unproven::Diverges(finding.check.clone())) } else { Ok(()) }
 }

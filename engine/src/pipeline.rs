@@ -86,7 +86,8 @@ impl Engine {
             Ok(None) => return Outcome::default(),
             Err(notice) => return Outcome { notice: Some(notice), ..Outcome::default() },
         };
-        let before = change.had_content().then(|| self.read(change, change.path_before(), old).ok().flatten()).flatten();
+        let before =
+            change.had_content().then(|| self.read(change, change.path_before(), old).ok().flatten()).flatten();
         let run = |file: &SourceFile| {
             let target = Target::new(file, before.as_ref(), change, &self.config.checks);
             let mut note = |error: &crate::check::rule::RuleError| {
@@ -104,7 +105,9 @@ impl Engine {
         let standing = |finding: &Finding| match allowed.reason(finding) {
             Some(reason) => Standing::Allowed { reason: reason.to_owned() },
             None if accepted.contains(&finding.fingerprint) => Standing::Baseline,
-            None if self.config.review.untouched_lines || change.touched.intersects(&finding.span.lines()) => Standing::Told,
+            None if self.config.review.untouched_lines || change.touched.intersects(&finding.span.lines()) => {
+                Standing::Told
+            }
             None => Standing::Untouched,
         };
         let findings = found

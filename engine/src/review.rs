@@ -159,7 +159,11 @@ impl Baseline {
 
     /// The fingerprints accepted in one file.
     pub fn of_path(&self, path: &RepoPath) -> HashSet<Fingerprint> {
-        self.findings.iter().filter(|entry| entry.path == *path).filter_map(|entry| entry.fingerprint.parse().ok()).collect()
+        self.findings
+            .iter()
+            .filter(|entry| entry.path == *path)
+            .filter_map(|entry| entry.fingerprint.parse().ok())
+            .collect()
     }
 
     /// How many findings it accepts.

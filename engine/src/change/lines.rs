@@ -55,7 +55,11 @@ impl LineSet {
             if first <= last {
                 ranges.push((first, last));
             }
-            if a_last < b_last { a.next() } else { b.next() };
+            if a_last < b_last {
+                a.next()
+            } else {
+                b.next()
+            };
         }
         Self { ranges }
     }

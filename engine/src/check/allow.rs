@@ -110,7 +110,9 @@ mod tests {
 
     #[test]
     fn a_rule_is_named_whole_by_folder_or_by_its_last_part() {
-        assert!(names("python/eval", "python/eval") && names("python/*", "python/eval") && names("eval", "python/eval"));
+        assert!(
+            names("python/eval", "python/eval") && names("python/*", "python/eval") && names("eval", "python/eval")
+        );
         assert!(!names("python/ev", "python/eval") && !names("py/*", "python/eval"));
     }
 }

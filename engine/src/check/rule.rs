@@ -101,7 +101,8 @@ impl RuleSet {
             .iter()
             .map(|rule| {
                 let languages = rule.languages.iter().filter_map(|name| name.parse().ok()).collect();
-                let literals = rule.literals.iter().map(|clause| clause.iter().map(|&word| word.into()).collect()).collect();
+                let literals =
+                    rule.literals.iter().map(|clause| clause.iter().map(|&word| word.into()).collect()).collect();
                 Rule::new(rule.id.into(), languages, literals, Text::Builtin { json: rule.json, yaml: rule.yaml })
             })
             .collect();
@@ -153,7 +154,8 @@ impl RuleSet {
         let mut candidates = self.candidates(self.any_language.get_or_init(|| self.shelf(None)), target.file);
         if let Some(language) = target.file.language {
             let at = Language::ALL.iter().position(|&other| other == language).unwrap_or_default();
-            candidates.extend(self.candidates(self.by_language[at].get_or_init(|| self.shelf(Some(language))), target.file));
+            candidates
+                .extend(self.candidates(self.by_language[at].get_or_init(|| self.shelf(Some(language))), target.file));
         }
         let compiled: Vec<&Compiled> = candidates
             .into_iter()
@@ -178,13 +180,16 @@ impl RuleSet {
             None => rule.languages.is_empty(),
         };
         let rules: Vec<usize> = (0..self.rules.len()).filter(|&at| on_shelf(&self.rules[at])).collect();
-        let mut words: Vec<&str> = rules.iter().flat_map(|&at| self.rules[at].literals.iter().flatten().map(|word| &**word)).collect();
+        let mut words: Vec<&str> =
+            rules.iter().flat_map(|&at| self.rules[at].literals.iter().flatten().map(|word| &**word)).collect();
         words.sort_unstable();
         words.dedup();
         let id = |word: &str| words.binary_search(&word).map_or(0, |at| at as u32);
         let clauses = rules
             .iter()
-            .map(|&at| self.rules[at].literals.iter().map(|clause| clause.iter().map(|word| id(word)).collect()).collect())
+            .map(|&at| {
+                self.rules[at].literals.iter().map(|clause| clause.iter().map(|word| id(word)).collect()).collect()
+            })
             .collect();
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&words).ok();
         Shelf { rules, automaton, clauses, literal_count: words.len() }
@@ -231,11 +236,8 @@ impl Rule {
     }
 
     fn compiled(&self, language: Option<Language>) -> Result<&Compiled, &RuleError> {
-        let (key, slot) = self
-            .compiled
-            .iter()
-            .find(|(key, _)| key.is_none() || *key == language)
-            .unwrap_or(&self.compiled[0]);
+        let (key, slot) =
+            self.compiled.iter().find(|(key, _)| key.is_none() || *key == language).unwrap_or(&self.compiled[0]);
         slot.get_or_init(|| load::compile(&self.id, self.text.json(), *key)).as_ref()
     }
 

@@ -12,7 +12,12 @@ pub(super) fn render(review: &Review, _color: Color) -> String {
         let _ = writeln!(
             out,
             "{}:{}:{}: {}[{}]: {}",
-            finding.path, finding.span.from.line, finding.span.from.column, finding.severity, finding.check, finding.what
+            finding.path,
+            finding.span.from.line,
+            finding.span.from.column,
+            finding.severity,
+            finding.check,
+            finding.what
         );
     }
     out

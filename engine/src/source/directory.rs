@@ -24,7 +24,9 @@ impl Sources for Directory {
         let failed = |source| SourceError::Io { path: path.to_string(), source };
         let meta = match fs::symlink_metadata(&full) {
             Ok(meta) => meta,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
             Err(error) => return Err(failed(error)),
         };
         if meta.is_symlink() {
@@ -39,9 +41,7 @@ impl Sources for Directory {
 
     fn list(&self) -> Result<Vec<RepoPath>, SourceError> {
         let mut walk = ignore::WalkBuilder::new(&self.root);
-        walk.hidden(false)
-            .require_git(false)
-            .filter_entry(|entry| entry.file_name() != ".git");
+        walk.hidden(false).require_git(false).filter_entry(|entry| entry.file_name() != ".git");
         let mut paths = Vec::new();
         for entry in walk.build().flatten() {
             if entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink())

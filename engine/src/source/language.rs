@@ -83,8 +83,7 @@ impl Language {
     /// The language of a file by its name, then by its `#!` line; a `.h` file that uses C++ words is C++.
     pub fn detect(path: &RepoPath, text: &str) -> Option<Self> {
         let name = path.file_name();
-        let by_extension =
-            path.extension().and_then(|extension| Self::from_extension(&extension.to_ascii_lowercase()));
+        let by_extension = path.extension().and_then(|extension| Self::from_extension(&extension.to_ascii_lowercase()));
         match (by_extension, path.extension()) {
             (Some(Self::C), Some("h")) if is_cpp_header(text) => Some(Self::Cpp),
             (Some(language), _) => Some(language),

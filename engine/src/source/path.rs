@@ -30,14 +30,9 @@ impl RepoPath {
     /// [`InvalidPath`] for bytes that are not UTF-8 and for paths that could leave the repository.
     pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, InvalidPath> {
         let bytes = bytes.as_ref();
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| InvalidPath::NotUtf8(bytes.escape_ascii().to_string()))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| InvalidPath::NotUtf8(bytes.escape_ascii().to_string()))?;
         let bad_part = |part: &str| {
-            part.is_empty()
-                || part == "."
-                || part == ".."
-                || part.eq_ignore_ascii_case(".git")
-                || part.contains('\0')
+            part.is_empty() || part == "." || part == ".." || part.eq_ignore_ascii_case(".git") || part.contains('\0')
         };
         if text.split('/').any(bad_part) {
             return Err(InvalidPath::Escapes(text.escape_default().to_string()));

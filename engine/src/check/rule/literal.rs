@@ -49,13 +49,19 @@ fn of_rule(rule: &Value, utils: Option<&Map<String, Value>>, depth: u32) -> Clau
     for (key, value) in rule {
         match (key.as_str(), value) {
             ("pattern", Value::String(pattern)) => clauses.extend(words(pattern).map(|word| vec![word])),
-            ("pattern", Value::Object(pattern)) if !pattern.contains_key("selector") && pattern.get("strictness").is_none() => {
+            ("pattern", Value::Object(pattern))
+                if !pattern.contains_key("selector") && pattern.get("strictness").is_none() =>
+            {
                 let pattern = pattern.get("context").and_then(Value::as_str).unwrap_or("");
                 clauses.extend(words(pattern).map(|word| vec![word]));
             }
             ("regex", Value::String(regex)) => clauses.extend(of_regex(regex)),
-            ("all", Value::Array(rules)) => clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, utils, depth + 1))),
-            ("any", Value::Array(rules)) => clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, depth + 1)))),
+            ("all", Value::Array(rules)) => {
+                clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, utils, depth + 1)))
+            }
+            ("any", Value::Array(rules)) => {
+                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, depth + 1))))
+            }
             ("inside" | "has" | "follows" | "precedes", related) => clauses.extend(of_rule(related, utils, depth + 1)),
             ("matches", Value::String(name)) => {
                 if let Some(util) = utils.and_then(|utils| utils.get(name)) {
@@ -81,10 +87,10 @@ fn any_of(alternatives: impl Iterator<Item = Clauses>) -> Option<Vec<String>> {
 /// How much a clause rules out: its shortest literal's length, common words counted as nothing.
 fn telling(clause: &[String]) -> usize {
     const COMMON: &[&str] = &[
-        "if", "else", "for", "in", "return", "def", "function", "func", "fn", "var", "let", "const", "new", "class", "self",
-        "this", "import", "from", "true", "false", "True", "False", "None", "null", "nil", "try", "catch", "except", "public",
-        "static", "void", "int", "string", "String", "err", "and", "or", "not", "is", "as", "do", "end", "then", "while",
-        "async", "await", "mut", "use", "pub", "get", "set", "name", "value", "data",
+        "if", "else", "for", "in", "return", "def", "function", "func", "fn", "var", "let", "const", "new", "class",
+        "self", "this", "import", "from", "true", "false", "True", "False", "None", "null", "nil", "try", "catch",
+        "except", "public", "static", "void", "int", "string", "String", "err", "and", "or", "not", "is", "as", "do",
+        "end", "then", "while", "async", "await", "mut", "use", "pub", "get", "set", "name", "value", "data",
     ];
     clause.iter().map(|word| if COMMON.contains(&word.as_str()) { 0 } else { word.len() }).min().unwrap_or(0)
 }
@@ -121,7 +127,10 @@ fn of_regex(regex: &str) -> Option<Vec<String>> {
             .collect();
         literals.filter(|literals| !literals.is_empty())
     };
-    [extract(ExtractKind::Prefix), extract(ExtractKind::Suffix)].into_iter().flatten().max_by_key(|clause| telling(clause))
+    [extract(ExtractKind::Prefix), extract(ExtractKind::Suffix)]
+        .into_iter()
+        .flatten()
+        .max_by_key(|clause| telling(clause))
 }
 
 /// Metavariables that are bound whenever the rule matches.
@@ -146,7 +155,8 @@ fn bound_variables(rule: &Value) -> BTreeSet<String> {
 
 fn variables(pattern: &str) -> impl Iterator<Item = String> + '_ {
     pattern.split('$').skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')).unwrap_or(rest.len());
         (end > 0 && !rest.starts_with('_')).then(|| rest[..end].to_owned())
     })
 }
@@ -198,6 +208,9 @@ mod tests {
 
     #[test]
     fn what_must_not_be_there_is_not_required() {
-        assert_eq!(of(json!({"rule": {"pattern": "open($P)", "not": {"inside": {"pattern": "with $$$: $$$"}}}})), [["open"]]);
+        assert_eq!(
+            of(json!({"rule": {"pattern": "open($P)", "not": {"inside": {"pattern": "with $$$: $$$"}}}})),
+            [["open"]]
+        );
     }
 }

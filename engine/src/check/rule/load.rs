@@ -56,8 +56,29 @@ struct Raw {
 
 /// Our own fields; all others are ast-grep's.
 const OURS: &[&str] = &[
-    "languages", "category", "severity", "confidence", "cwe", "what", "why", "references", "applicability", "native",
-    "taint", "literals", "valid", "invalid", "message", "note", "url", "files", "ignores", "id", "language", "metadata", "labels",
+    "languages",
+    "category",
+    "severity",
+    "confidence",
+    "cwe",
+    "what",
+    "why",
+    "references",
+    "applicability",
+    "native",
+    "taint",
+    "literals",
+    "valid",
+    "invalid",
+    "message",
+    "note",
+    "url",
+    "files",
+    "ignores",
+    "id",
+    "language",
+    "metadata",
+    "labels",
 ];
 
 /// A rule's documentation, which is also its test.
@@ -166,13 +187,17 @@ fn matching(document: &Map<String, Value>, raw: &Raw, language: Option<Language>
         return Ok(Matching::Native(native));
     }
     let language = language.ok_or("a rule with a pattern needs a language")?;
-    let mut core: Map<String, Value> =
-        document.iter().filter(|(key, _)| !OURS.contains(&key.as_str())).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut core: Map<String, Value> = document
+        .iter()
+        .filter(|(key, _)| !OURS.contains(&key.as_str()))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     core.insert("language".into(), language.name().into());
     core.insert("message".into(), raw.what.clone().into());
     let raw_config: SerializableRuleConfig<Language> =
         serde_json::from_value(Value::Object(core)).map_err(|error| error.to_string())?;
-    let config = RuleConfig::try_from(raw_config, &GlobalRules::default()).map_err(|error| crate::notice::chain(&error))?;
+    let config =
+        RuleConfig::try_from(raw_config, &GlobalRules::default()).map_err(|error| crate::notice::chain(&error))?;
     Ok(Matching::Pattern { rule: Box::new(config), applicability: raw.applicability })
 }
 
