@@ -221,3 +221,15 @@ pub fn added_lines(hunks: &[Hunk]) -> LineSet {
     }
     set
 }
+
+/// The lines of `new` that are not in `old`, by a line diff (Myers).
+pub fn touched_lines(old: &[u8], new: &[u8]) -> LineSet {
+    let diff = similar::TextDiff::configure().diff_lines(old, new);
+    let mut set = LineSet::default();
+    for op in diff.ops() {
+        if !matches!(op.tag(), similar::DiffTag::Equal | similar::DiffTag::Delete) {
+            op.new_range().for_each(|line| set.push(line as u32 + 1));
+        }
+    }
+    set
+}

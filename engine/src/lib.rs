@@ -6,6 +6,8 @@ pub mod change;
 pub mod check;
 pub mod config;
 pub mod edit;
+pub mod eval;
+pub mod examples;
 pub mod finding;
 pub mod git;
 pub mod notice;

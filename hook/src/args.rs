@@ -16,6 +16,45 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Review what is staged, or another change.
     Review(Review),
+    /// The rules: list, explain, test.
+    Rules(Rules),
+    /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
+    Eval(Eval),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Rules {
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Name every rule with its severity, category and what it finds.
+    List,
+    /// Tell what a rule finds, why it matters and how it looks.
+    Explain {
+        /// The rule's id, such as `python/yaml-load-unsafe`.
+        id: String,
+    },
+    /// Hold rules against their own examples: the built-in ones, or those in files and folders.
+    Test {
+        /// Rule files or folders of them.
+        paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Eval {
+    /// JSON lines of labelled cases.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) data: PathBuf,
+    /// More rules: files or folders.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// How to write the score.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 #[derive(clap::Args)]

@@ -1,7 +1,10 @@
 //! The `apprentice` command.
 
 mod args;
+mod eval;
+mod files;
 mod review;
+mod rules;
 
 use std::process::ExitCode;
 
@@ -10,7 +13,9 @@ use clap::Parser;
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let done = match args.command {
-        args::Command::Review(review) => review::run(&review),
+        args::Command::Review(args) => review::run(&args),
+        args::Command::Rules(args) => rules::run(&args),
+        args::Command::Eval(args) => eval::run(&args),
     };
     done.unwrap_or_else(|error| {
         anstream::eprintln!("{}", explain(&error));

@@ -30,6 +30,11 @@ macro_rules! languages {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// Its usual file name extension, without the dot.
+            pub fn extension(self) -> &'static str {
+                match self { $(Self::$variant => [$($extension),*][0],)* }
+            }
+
             fn from_name(name: &str) -> Option<Self> {
                 match name { $($name $(| $alias)* => Some(Self::$variant),)* _ => None }
             }

@@ -1,0 +1,41 @@
+//! `apprentice eval`
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use engine::{check::rule::RuleSet, config::Config, eval, pipeline::Engine, review::Baseline};
+
+use crate::{args, files};
+
+pub(crate) fn run(args: &args::Eval) -> Result<ExitCode> {
+    let text = files::read_text(&args.data)?;
+    let mut rules = RuleSet::builtin();
+    for path in &args.rules {
+        rules = rules.with(crate::rules::read(path)?);
+    }
+    let engine = Engine::new(Config::default(), rules, Baseline::default())?;
+    let score = eval::score(&engine, &text).with_context(|| format!("cannot score `{}`", args.data.display()))?;
+    match args.format {
+        args::Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&score)?),
+        args::Format::Text => print(&score),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(score: &eval::Score) {
+    let columns: Vec<&str> = score.mean.keys().copied().collect();
+    anstream::println!("{} rows of {}", score.rows, score.kind);
+    anstream::println!("{:<26} {:>8} {:>8}  {}", "source", "labelled", "hit", columns.join("  "));
+    let row = |name: &str, figures: &std::collections::BTreeMap<&str, f64>| {
+        let count = |key: &str| figures.get(key).map_or(String::new(), |count| format!("{count:.0}"));
+        let values: Vec<String> = columns
+            .iter()
+            .map(|key| format!("{:>width$.3}", figures.get(key).unwrap_or(&0.0), width = key.len()))
+            .collect();
+        anstream::println!("{name:<26} {:>8} {:>8}  {}", count("labelled"), count("hit"), values.join("  "));
+    };
+    for (name, figures) in &score.by_source {
+        row(name, figures);
+    }
+    row("macro", &score.mean);
+}

@@ -1,0 +1,54 @@
+//! What is on disk? Reading and writing outside git, with errors that name the file.
+#![expect(clippy::disallowed_methods, reason = "one of the modules that may use the file system")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+/// A file's text.
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// A file's text, or `None` where there is no such file.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}
+
+/// Writes a file whole or not at all: to a neighbor first, then renamed into place.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = || format!("cannot write `{}`", path.display());
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::create_dir_all(parent).with_context(failed)?;
+    }
+    let mut neighbor = path.as_os_str().to_owned();
+    neighbor.push(format!(".{}.tmp", std::process::id()));
+    fs::write(&neighbor, bytes).and_then(|()| fs::rename(&neighbor, path)).with_context(failed)
+}
+
+/// The path itself if it is a file, else every file below it with one of these extensions, in order.
+pub(crate) fn below(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    let meta = fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    if meta.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
+        let entry = entry.with_context(|| format!("cannot read `{}`", path.display()))?.path();
+        let matches = entry.extension().is_some_and(|found| extensions.iter().any(|&wanted| found == wanted));
+        if entry.is_dir() {
+            found.extend(below(&entry, extensions)?);
+        } else if matches {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
