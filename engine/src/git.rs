@@ -1,16 +1,22 @@
 //! What does git hold? The only module that knows git2.
 
+mod diff;
+mod objects;
+mod write;
+
+pub use write::{Landing, StagedFile};
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use git2::{Delta, DiffFindOptions, DiffOptions, ObjectType, Oid, Repository as Git, Tree};
+use git2::{Oid, Repository as Git, Tree};
 
 use crate::{
-    change::{self, Change, FileChange, Hunk, Kind, Line, LineRange, LineSet, Origin, Status, Tag, Versions},
+    change::{Change, Origin, Versions},
     notice::Notice,
-    source::{BlobId, Content, Directory, InvalidPath, Memory, RepoPath, SourceError, Sources},
+    source::{Directory, Memory, RepoPath, SourceError, Sources},
 };
 
 /// What libgit2 said, without its type.
@@ -71,6 +77,15 @@ pub enum RepositoryError {
     },
 }
 
+/// Whose hooks a directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HooksAre {
+    /// This repository's alone.
+    Own,
+    /// Those of every repository of this user or machine.
+    Shared,
+}
+
 /// A repository, with its index and work tree where it has them.
 pub struct Repository {
     git: Mutex<Git>,
@@ -129,6 +144,31 @@ impl Repository {
         self.git().config().ok()?.get_string(key).ok()
     }
 
+    /// The directory git takes hooks from, and whether it is the repository's own (`false`: a user-wide or system-wide
+    /// `core.hooksPath`, shared with other repositories).
+    pub fn hooks_dir(&self) -> (PathBuf, HooksAre) {
+        let git = self.git();
+        let set = git.config().ok().and_then(|config| {
+            let entry = config.get_entry("core.hooksPath").ok()?;
+            let own = matches!(entry.level(), git2::ConfigLevel::Local | git2::ConfigLevel::Worktree | git2::ConfigLevel::App);
+            Some((config.get_path("core.hooksPath").ok()?, own))
+        });
+        match set {
+            None => (self.common_dir.join("hooks"), HooksAre::Own),
+            Some((path, own)) => {
+                let root = self.work_dir.as_deref().unwrap_or(&self.git_dir);
+                (root.join(path), if own { HooksAre::Own } else { HooksAre::Shared })
+            }
+        }
+    }
+
+    /// The value of a git attribute at a path, as `.gitattributes` and its kin say; none where it is not set.
+    pub fn attribute(&self, path: &RepoPath, name: &str) -> Option<String> {
+        let git = self.git();
+        let value = git.get_attr(path.as_ref(), name, git2::AttrCheckFlags::FILE_THEN_INDEX).ok().flatten()?;
+        Some(value.to_owned())
+    }
+
     /// Whether a merge, rebase, cherry-pick or another operation of several steps is under way.
     pub fn is_mid_operation(&self) -> bool {
         self.git().state() != git2::RepositoryState::Clean
@@ -145,27 +185,26 @@ impl Repository {
             what: "the index with HEAD".into(),
             source: source.into(),
         };
-        let mut index = self.index(&git)?;
+        let index = self.index(&git)?;
         let head = head_tree(&git).map_err(compare)?;
-        let diff = git.diff_tree_to_index(head.as_ref(), Some(&index), Some(&mut options())).map_err(compare)?;
+        let diff = git.diff_tree_to_index(head.as_ref(), Some(&index), Some(&mut diff::options())).map_err(compare)?;
         let intent_to_add = |path: &[u8]| {
             index
                 .get_path(&path_from_bytes(path), 0)
                 .is_some_and(|entry| entry.flags_extended & git2::IndexEntryExtendedFlag::INTENT_TO_ADD.bits() != 0)
         };
-        let (mut files, mut notices) = read_diff(diff, intent_to_add).map_err(compare)?;
+        let (mut files, mut notices) = diff::read(diff, intent_to_add).map_err(compare)?;
         if index.has_conflicts() {
             notices.push(Notice::skipped("index", "paths with unresolved conflicts are not reviewed"));
         }
         for parent in merge_heads(&git) {
             let tree = git.find_commit(parent).and_then(|commit| commit.tree()).map_err(compare)?;
-            let diff = git.diff_tree_to_index(Some(&tree), Some(&index), Some(&mut options())).map_err(compare)?;
-            narrow(&mut files, read_diff(diff, |_| false).map_err(compare)?.0);
+            let diff = git.diff_tree_to_index(Some(&tree), Some(&index), Some(&mut diff::options())).map_err(compare)?;
+            diff::narrow(&mut files, diff::read(diff, |_| false).map_err(compare)?.0);
         }
-        index.read(false).map_err(compare)?;
-        let new = Arc::new(IndexSource { repository: Arc::clone(self), entries: entries(&index) });
+        let new = Arc::new(objects::IndexSource { repository: Arc::clone(self), entries: objects::entries(&index) });
         let old: Arc<dyn Sources> = match head {
-            Some(tree) => Arc::new(TreeSource { repository: Arc::clone(self), tree: tree.id() }),
+            Some(tree) => Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: tree.id() }),
             None => Arc::new(Memory::default()),
         };
         Ok(Versions { change: Change { origin: Origin::Staged, files }, old, new, notices })
@@ -183,11 +222,11 @@ impl Repository {
             source: source.into(),
         };
         let index = self.index(&git)?;
-        let mut options = options();
+        let mut options = diff::options();
         options.include_untracked(true).recurse_untracked_dirs(true).show_untracked_content(true);
         let diff = git.diff_index_to_workdir(Some(&index), Some(&mut options)).map_err(compare)?;
-        let (files, notices) = read_diff(diff, |_| false).map_err(compare)?;
-        let old = Arc::new(IndexSource { repository: Arc::clone(self), entries: entries(&index) });
+        let (files, notices) = diff::read(diff, |_| false).map_err(compare)?;
+        let old = Arc::new(objects::IndexSource { repository: Arc::clone(self), entries: objects::entries(&index) });
         let new = Arc::new(Directory::new(work_dir));
         Ok(Versions { change: Change { origin: Origin::Worktree, files }, old, new, notices })
     }
@@ -206,17 +245,17 @@ impl Repository {
         let tree = commit.tree().map_err(compare)?;
         let parents: Vec<Tree<'_>> =
             commit.parents().map(|parent| parent.tree()).collect::<Result<_, _>>().map_err(compare)?;
-        let diff = git.diff_tree_to_tree(parents.first(), Some(&tree), Some(&mut options())).map_err(compare)?;
-        let (mut files, notices) = read_diff(diff, |_| false).map_err(compare)?;
+        let diff = git.diff_tree_to_tree(parents.first(), Some(&tree), Some(&mut diff::options())).map_err(compare)?;
+        let (mut files, notices) = diff::read(diff, |_| false).map_err(compare)?;
         for parent in parents.iter().skip(1) {
-            let diff = git.diff_tree_to_tree(Some(parent), Some(&tree), Some(&mut options())).map_err(compare)?;
-            narrow(&mut files, read_diff(diff, |_| false).map_err(compare)?.0);
+            let diff = git.diff_tree_to_tree(Some(parent), Some(&tree), Some(&mut diff::options())).map_err(compare)?;
+            diff::narrow(&mut files, diff::read(diff, |_| false).map_err(compare)?.0);
         }
         let old: Arc<dyn Sources> = match parents.first() {
-            Some(parent) => Arc::new(TreeSource { repository: Arc::clone(self), tree: parent.id() }),
+            Some(parent) => Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: parent.id() }),
             None => Arc::new(Memory::default()),
         };
-        let new = Arc::new(TreeSource { repository: Arc::clone(self), tree: tree.id() });
+        let new = Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: tree.id() });
         let origin = Origin::Commit { id: commit.id().to_string() };
         Ok(Versions { change: Change { origin, files }, old, new, notices })
     }
@@ -238,13 +277,13 @@ impl Repository {
         };
         let base = git.merge_base(base.id(), head.id()).and_then(|id| git.find_commit(id)).map_err(compare)?;
         let (old_tree, new_tree) = (base.tree().map_err(compare)?, head.tree().map_err(compare)?);
-        let diff = git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut options())).map_err(compare)?;
-        let (files, notices) = read_diff(diff, |_| false).map_err(compare)?;
+        let diff = git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut diff::options())).map_err(compare)?;
+        let (files, notices) = diff::read(diff, |_| false).map_err(compare)?;
         let origin = Origin::Range { base: base.id().to_string(), head: head.id().to_string() };
         Ok(Versions {
             change: Change { origin, files },
-            old: Arc::new(TreeSource { repository: Arc::clone(self), tree: old_tree.id() }),
-            new: Arc::new(TreeSource { repository: Arc::clone(self), tree: new_tree.id() }),
+            old: Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: old_tree.id() }),
+            new: Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: new_tree.id() }),
             notices,
         })
     }
@@ -256,7 +295,7 @@ impl Repository {
     /// The bytes of an object, for whoever holds its id.
     fn blob(&self, id: Oid, path: &RepoPath) -> Result<Arc<[u8]>, SourceError> {
         let git = self.git();
-        let failed = |source: git2::Error| object_error(path.as_str(), &source);
+        let failed = |source: git2::Error| objects::object_error(path.as_str(), &source);
         Ok(git.find_blob(id).map_err(failed)?.content().into())
     }
 }
@@ -280,230 +319,6 @@ fn head_tree(git: &Git) -> Result<Option<Tree<'_>>, git2::Error> {
 fn merge_heads(git: &Git) -> Vec<Oid> {
     let text = std::fs::read_to_string(git.path().join("MERGE_HEAD")).unwrap_or_default();
     text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()
-}
-
-fn options() -> DiffOptions {
-    let mut options = DiffOptions::new();
-    options.context_lines(3).indent_heuristic(true).ignore_submodules(false).include_typechange(true);
-    options
-}
-
-/// Keeps, of each file, the lines that the diff against another parent touches too.
-fn narrow(files: &mut Vec<FileChange>, other: Vec<FileChange>) {
-    let other: std::collections::HashMap<RepoPath, LineSet> =
-        other.into_iter().map(|file| (file.path, file.touched)).collect();
-    files.retain_mut(|file| match other.get(&file.path) {
-        Some(touched) => {
-            file.touched = file.touched.intersection(touched);
-            true
-        }
-        None => false,
-    });
-}
-
-/// The files of a libgit2 diff. Paths that are not UTF-8 become notices.
-fn read_diff(
-    mut diff: git2::Diff<'_>,
-    leave_out: impl Fn(&[u8]) -> bool,
-) -> Result<(Vec<FileChange>, Vec<Notice>), git2::Error> {
-    if diff.deltas().any(|delta| delta.status() == Delta::Added) {
-        diff.find_similar(Some(DiffFindOptions::new().renames(true).copies(true).rename_limit(400)))?;
-    }
-    let (mut files, mut notices) = (Vec::new(), Vec::new());
-    for at in 0..diff.deltas().len() {
-        let Some(delta) = diff.get_delta(at) else { continue };
-        if matches!(delta.status(), Delta::Unmodified | Delta::Ignored | Delta::Unreadable | Delta::Conflicted) {
-            continue;
-        }
-        let bytes = delta.new_file().path_bytes().or_else(|| delta.old_file().path_bytes()).unwrap_or_default();
-        if leave_out(bytes) {
-            continue;
-        }
-        match read_delta(&diff, at, &delta) {
-            Ok(file) => files.push(file?),
-            Err(invalid) => notices.push(odd_path(bytes, &invalid)),
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok((files, notices))
-}
-
-fn odd_path(bytes: &[u8], invalid: &InvalidPath) -> Notice {
-    Notice::skipped(bytes.escape_ascii(), format!("not reviewed: {invalid}"))
-}
-
-type Delta2<'a> = git2::DiffDelta<'a>;
-
-fn read_delta(
-    diff: &git2::Diff<'_>,
-    at: usize,
-    delta: &Delta2<'_>,
-) -> Result<Result<FileChange, git2::Error>, InvalidPath> {
-    let (old, new) = (delta.old_file(), delta.new_file());
-    let path = RepoPath::new(new.path_bytes().or_else(|| old.path_bytes()).unwrap_or_default())?;
-    let old_path = RepoPath::new(old.path_bytes().unwrap_or_default()).ok().filter(|old| *old != path);
-    let side = if delta.status() == Delta::Deleted { &old } else { &new };
-    let blob = |file: &git2::DiffFile<'_>| (!file.id().is_zero()).then(|| BlobId(file.id().to_string()));
-    let mode = |file: &git2::DiffFile<'_>| if file.exists() { u32::from(file.mode()) } else { 0 };
-    let mut file = FileChange {
-        status: status(delta, &old, &new),
-        kind: kind(side.mode()),
-        old_path: if matches!(delta.status(), Delta::Renamed | Delta::Copied) { old_path } else { None },
-        path,
-        old_mode: mode(&old),
-        new_mode: mode(&new),
-        old_blob: blob(&old),
-        new_blob: blob(&new),
-        hunks: Vec::new(),
-        touched: LineSet::default(),
-    };
-    if file.kind != Kind::Text || !file.has_content() {
-        return Ok(Ok(file));
-    }
-    let patch = match git2::Patch::from_diff(diff, at) {
-        Ok(patch) => patch,
-        Err(error) => return Ok(Err(error)),
-    };
-    // The flags are set only once libgit2 has loaded the content, which making the patch does.
-    match patch {
-        Some(patch) if patch.delta().flags().is_binary() => file.kind = Kind::Binary,
-        Some(patch) => match read_hunks(&patch) {
-            Ok(hunks) => file.hunks = hunks,
-            Err(error) => return Ok(Err(error)),
-        },
-        None if diff.get_delta(at).is_some_and(|delta| delta.flags().is_binary()) => file.kind = Kind::Binary,
-        None => {}
-    }
-    file.touched = change::added_lines(&file.hunks);
-    Ok(Ok(file))
-}
-
-fn status(delta: &Delta2<'_>, old: &git2::DiffFile<'_>, new: &git2::DiffFile<'_>) -> Status {
-    match delta.status() {
-        Delta::Added | Delta::Untracked => Status::Added,
-        Delta::Deleted => Status::Deleted,
-        Delta::Renamed => Status::Renamed,
-        Delta::Copied => Status::Copied,
-        Delta::Typechange => Status::Kind,
-        _ if old.id() == new.id() && old.mode() != new.mode() && !new.id().is_zero() => Status::Mode,
-        _ => Status::Modified,
-    }
-}
-
-fn kind(mode: git2::FileMode) -> Kind {
-    match mode {
-        git2::FileMode::Link => Kind::Symlink,
-        git2::FileMode::Commit => Kind::Submodule,
-        _ => Kind::Text,
-    }
-}
-
-fn read_hunks(patch: &git2::Patch<'_>) -> Result<Vec<Hunk>, git2::Error> {
-    let mut hunks = Vec::with_capacity(patch.num_hunks());
-    for at in 0..patch.num_hunks() {
-        let (header, count) = patch.hunk(at)?;
-        let mut lines = Vec::with_capacity(count);
-        for line in 0..count {
-            let line = patch.line_in_hunk(at, line)?;
-            let tag = match line.origin() {
-                ' ' => Tag::Context,
-                '+' => Tag::Added,
-                '-' => Tag::Removed,
-                // "\ No newline at end of file": libgit2 gives the line itself without one already.
-                _ => continue,
-            };
-            lines.push(Line { tag, bytes: line.content().to_vec() });
-        }
-        hunks.push(Hunk {
-            old: LineRange { start: header.old_start(), count: header.old_lines() },
-            new: LineRange { start: header.new_start(), count: header.new_lines() },
-            lines,
-        });
-    }
-    Ok(hunks)
-}
-
-/// A commit's tree.
-struct TreeSource {
-    repository: Arc<Repository>,
-    tree: Oid,
-}
-
-impl Sources for TreeSource {
-    fn read(&self, path: &RepoPath) -> Result<Option<Content>, SourceError> {
-        let (id, mode) = {
-            let git = self.repository.git();
-            let failed = |source: git2::Error| object_error(path.as_str(), &source);
-            let tree = git.find_tree(self.tree).map_err(failed)?;
-            match tree.get_path(path.as_ref()) {
-                Ok(entry) => (entry.id(), entry.filemode() as u32),
-                Err(error) if error.code() == git2::ErrorCode::NotFound => return Ok(None),
-                Err(error) => return Err(failed(error)),
-            }
-        };
-        content(&self.repository, id, mode, path)
-    }
-
-    fn list(&self) -> Result<Vec<RepoPath>, SourceError> {
-        let git = self.repository.git();
-        let failed = |source: git2::Error| object_error("", &source);
-        let tree = git.find_tree(self.tree).map_err(failed)?;
-        let mut paths = Vec::new();
-        tree.walk(git2::TreeWalkMode::PreOrder, |parent, entry| {
-            if entry.kind() == Some(ObjectType::Blob) {
-                let full = [parent.as_bytes(), entry.name_bytes()].concat();
-                paths.extend(RepoPath::new(full));
-            }
-            git2::TreeWalkResult::Ok
-        })
-        .map_err(failed)?;
-        paths.sort();
-        Ok(paths)
-    }
-}
-
-/// The index as it was when the review began.
-struct IndexSource {
-    repository: Arc<Repository>,
-    entries: Vec<(RepoPath, Oid, u32)>,
-}
-
-impl Sources for IndexSource {
-    fn read(&self, path: &RepoPath) -> Result<Option<Content>, SourceError> {
-        match self.entries.binary_search_by(|(entry, ..)| entry.cmp(path)) {
-            Ok(at) => content(&self.repository, self.entries[at].1, self.entries[at].2, path),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn list(&self) -> Result<Vec<RepoPath>, SourceError> {
-        Ok(self.entries.iter().map(|(path, ..)| path.clone()).collect())
-    }
-}
-
-fn entries(index: &git2::Index) -> Vec<(RepoPath, Oid, u32)> {
-    let stage = |flags: u16| (flags >> 12) & 3;
-    let mut entries: Vec<_> = index
-        .iter()
-        .filter(|entry| stage(entry.flags) == 0)
-        .filter_map(|entry| Some((RepoPath::new(&entry.path).ok()?, entry.id, entry.mode)))
-        .collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    entries
-}
-
-fn content(repository: &Repository, id: Oid, mode: u32, path: &RepoPath) -> Result<Option<Content>, SourceError> {
-    Ok(Some(match mode {
-        0o160_000 => Content::Submodule(id.to_string()),
-        0o120_000 => Content::Symlink(repository.blob(id, path)?),
-        0o040_000 => return Ok(None),
-        _ => Content::Bytes(repository.blob(id, path)?),
-    }))
-}
-
-fn object_error(path: &str, error: &git2::Error) -> SourceError {
-    let missing = error.code() == git2::ErrorCode::NotFound;
-    SourceError::Object { path: path.to_owned(), why: error.message().trim_end_matches('.').to_owned(), missing }
 }
 
 fn path_from_bytes(bytes: &[u8]) -> PathBuf {
