@@ -150,7 +150,10 @@ impl Repository {
         let git = self.git();
         let set = git.config().ok().and_then(|config| {
             let entry = config.get_entry("core.hooksPath").ok()?;
-            let own = matches!(entry.level(), git2::ConfigLevel::Local | git2::ConfigLevel::Worktree | git2::ConfigLevel::App);
+            let own = matches!(
+                entry.level(),
+                git2::ConfigLevel::Local | git2::ConfigLevel::Worktree | git2::ConfigLevel::App
+            );
             Some((config.get_path("core.hooksPath").ok()?, own))
         });
         match set {
@@ -199,7 +202,8 @@ impl Repository {
         }
         for parent in merge_heads(&git) {
             let tree = git.find_commit(parent).and_then(|commit| commit.tree()).map_err(compare)?;
-            let diff = git.diff_tree_to_index(Some(&tree), Some(&index), Some(&mut diff::options())).map_err(compare)?;
+            let diff =
+                git.diff_tree_to_index(Some(&tree), Some(&index), Some(&mut diff::options())).map_err(compare)?;
             diff::narrow(&mut files, diff::read(diff, |_| false).map_err(compare)?.0);
         }
         let new = Arc::new(objects::IndexSource { repository: Arc::clone(self), entries: objects::entries(&index) });
@@ -277,7 +281,8 @@ impl Repository {
         };
         let base = git.merge_base(base.id(), head.id()).and_then(|id| git.find_commit(id)).map_err(compare)?;
         let (old_tree, new_tree) = (base.tree().map_err(compare)?, head.tree().map_err(compare)?);
-        let diff = git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut diff::options())).map_err(compare)?;
+        let diff =
+            git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut diff::options())).map_err(compare)?;
         let (files, notices) = diff::read(diff, |_| false).map_err(compare)?;
         let origin = Origin::Range { base: base.id().to_string(), head: head.id().to_string() };
         Ok(Versions {
@@ -286,6 +291,49 @@ impl Repository {
             new: Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: new_tree.id() }),
             notices,
         })
+    }
+
+    /// What a push brings: `local` against `remote_id`, or, for a branch that is new there, against the merge base
+    /// with what the remote is known to have. `None` when nothing is pushed (a deleted ref) or nothing is new.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Revision`] and [`RepositoryError::Compare`].
+    pub fn pushed(
+        self: &Arc<Self>,
+        local: &str,
+        remote_id: &str,
+        remote: &str,
+    ) -> Result<Option<Versions>, RepositoryError> {
+        let is_zero = |id: &str| id.bytes().all(|byte| byte == b'0');
+        if is_zero(local) || local == remote_id {
+            return Ok(None);
+        }
+        let base = {
+            let git = self.git();
+            let known = !is_zero(remote_id) && Oid::from_str(remote_id).is_ok_and(|id| git.find_commit(id).is_ok());
+            if known { Some(remote_id.to_owned()) } else { nearest_known(&git, local, remote)? }
+        };
+        match base {
+            Some(base) if base == local => Ok(None),
+            Some(base) => self.range(&format!("{base}..{local}")).map(Some),
+            None => self.commit_from_nothing(local).map(Some),
+        }
+    }
+
+    /// A commit's whole tree as added.
+    fn commit_from_nothing(self: &Arc<Self>, revision: &str) -> Result<Versions, RepositoryError> {
+        let git = self.git();
+        let commit = find_commit(&git, revision)?;
+        let compare = |source: git2::Error| RepositoryError::Compare {
+            what: format!("`{revision}` with nothing"),
+            source: source.into(),
+        };
+        let tree = commit.tree().map_err(compare)?;
+        let diff = git.diff_tree_to_tree(None, Some(&tree), Some(&mut diff::options())).map_err(compare)?;
+        let (files, notices) = diff::read(diff, |_| false).map_err(compare)?;
+        let new = Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: tree.id() });
+        let origin = Origin::Commit { id: commit.id().to_string() };
+        Ok(Versions { change: Change { origin, files }, old: Arc::new(Memory::default()), new, notices })
     }
 
     fn index(&self, git: &Git) -> Result<git2::Index, RepositoryError> {
@@ -304,6 +352,26 @@ fn find_commit<'git>(git: &'git Git, revision: &str) -> Result<git2::Commit<'git
     git.revparse_single(revision)
         .and_then(|object| object.peel_to_commit())
         .map_err(|error| RepositoryError::Revision { revision: revision.to_owned(), source: error.into() })
+}
+
+/// The newest ancestor of `local` that the remote is known to have, by its remote-tracking branches.
+fn nearest_known(git: &Git, local: &str, remote: &str) -> Result<Option<String>, RepositoryError> {
+    let commit = find_commit(git, local)?;
+    let failed = |source: git2::Error| RepositoryError::Compare {
+        what: format!("`{local}` with `{remote}`"),
+        source: source.into(),
+    };
+    let mut walk = git.revwalk().map_err(failed)?;
+    walk.push(commit.id()).map_err(failed)?;
+    let mut tips = std::collections::HashSet::new();
+    for reference in git.references_glob(&format!("refs/remotes/{remote}/*")).map_err(failed)?.flatten() {
+        if let Ok(tip) = reference.peel_to_commit() {
+            tips.insert(tip.id());
+            let base = git.merge_base(commit.id(), tip.id()).ok();
+            tips.extend(base);
+        }
+    }
+    Ok(walk.flatten().find(|id| tips.contains(id)).map(|id| id.to_string()))
 }
 
 fn head_tree(git: &Git) -> Result<Option<Tree<'_>>, git2::Error> {

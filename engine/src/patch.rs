@@ -179,6 +179,14 @@ fn parses(file: &SourceFile, patched: &SourceFile) -> Result<(), Unproven> {
     if after > before { Err(Unproven::BreaksSyntax { before, after }) } else { Ok(()) }
 }
 
+/// Whether these bytes have more syntax errors than the file.
+pub fn breaks_syntax(file: &SourceFile, bytes: &[u8]) -> bool {
+    match SourceFile::new(file.path.clone(), bytes.into(), u64::MAX) {
+        Ok(patched) => parses(file, &patched).is_err(),
+        Err(_) => true,
+    }
+}
+
 /// How many places the parser could not read, or had to imagine a token at.
 pub fn syntax_errors(tree: &check::Tree) -> usize {
     if !tree.root().get_inner_node().has_error() {

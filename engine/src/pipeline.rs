@@ -1,19 +1,26 @@
 //! The sentence itself: a change is read, checks make findings, what is proven becomes a patch, and a review is made.
 
-use std::sync::Mutex;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use rayon::prelude::*;
 
 use crate::{
-    change::{FileChange, Kind, LineSet, Versions},
-    check::{Target, allow, rule::RuleSet},
+    change::{self, FileChange, Kind, LineSet, Status, Versions},
+    check::{
+        Target, allow,
+        rule::{RuleError, RuleSet},
+    },
     config::{Config, ConfigError, Level},
-    finding::{Finding, Severity},
+    edit::{self, Applicability, Edit},
+    finding::{CheckId, Finding, Severity},
     notice::Notice,
     patch,
     review::{Baseline, Review, Reviewed, Standing},
-    source::{Content, RepoPath, SourceFile, Sources, Unreadable},
+    source::{Content, Ignored, RepoPath, SourceFile, Sources, Unreadable},
 };
 
 /// Configuration, rules and globs, ready to review any number of changes.
@@ -23,6 +30,7 @@ pub struct Engine {
     baseline: Baseline,
     exclude: GlobSet,
     foreign: GlobSet,
+    ignored: Ignored,
     levels: Levels,
 }
 
@@ -40,10 +48,30 @@ impl Engine {
             rules: rules.filtered(speaks),
             exclude: globs(&config.files.exclude)?,
             foreign: globs(foreign)?,
+            ignored: Ignored::default(),
             levels,
             baseline,
             config,
         })
+    }
+
+    /// The same, never reading the paths that `.ai_coder_ignore` names.
+    #[must_use]
+    pub fn ignoring(mut self, ignored: Ignored) -> Self {
+        self.ignored = ignored;
+        self
+    }
+
+    /// Why a path is not read, or not with every rule, in words; `None` when it is.
+    pub fn why_not_read(&self, path: &RepoPath) -> Option<String> {
+        if let Some(pattern) = self.ignored.pattern(path) {
+            return Some(format!("not read: `{pattern}` in .ai_coder_ignore"));
+        }
+        if self.exclude.is_match(path) {
+            return Some("not read: files.exclude in the configuration".into());
+        }
+        let foreign = self.foreign.is_match(path);
+        foreign.then(|| "read only for secrets and conflict markers: files.generated or files.vendored".into())
     }
 
     /// The rules in force.
@@ -59,7 +87,7 @@ impl Engine {
     /// Reviews a change. Total: whatever cannot be read or run becomes a Notice.
     pub fn review(&self, versions: Versions) -> Review {
         let Versions { change, old, new, mut notices } = versions;
-        let broken = Mutex::new(std::collections::BTreeSet::new());
+        let broken = BrokenRules::default();
         let outcomes: Vec<Outcome> =
             change.files.par_iter().map(|file| self.review_file(file, &*old, &*new, &broken)).collect();
         let (mut findings, mut files) = (Vec::new(), Vec::new());
@@ -68,73 +96,127 @@ impl Engine {
             files.extend(outcome.file);
             notices.extend(outcome.notice);
         }
-        notices.extend(broken.into_inner().unwrap_or_default());
+        notices.extend(broken.notices());
         notices.sort_by(|a, b| b.gravity.cmp(&a.gravity));
         files.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
         Review { change, findings, notices, files }
     }
 
-    fn review_file(
-        &self,
-        change: &FileChange,
-        old: &dyn Sources,
-        new: &dyn Sources,
-        broken: &Mutex<std::collections::BTreeSet<Notice>>,
-    ) -> Outcome {
+    fn review_file(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources, broken: &BrokenRules) -> Outcome {
         let file = match self.read(change, &change.path, new) {
             Ok(Some(file)) => file,
             Ok(None) => return Outcome::default(),
             Err(notice) => return Outcome { notice: Some(notice), ..Outcome::default() },
         };
-        let before =
-            change.had_content().then(|| self.read(change, change.path_before(), old).ok().flatten()).flatten();
+        let before = self.read_before(change, old);
+        let findings = self.look(&file, before.as_ref(), change, broken);
+        Outcome { findings, file: Some(file), notice: None }
+    }
+
+    fn read_before(&self, change: &FileChange, old: &dyn Sources) -> Option<SourceFile> {
+        if change.had_content() { self.read(change, change.path_before(), old).ok().flatten() } else { None }
+    }
+
+    /// Everything there is to say about one text, with its patches proven.
+    fn look(
+        &self,
+        file: &SourceFile,
+        before: Option<&SourceFile>,
+        change: &FileChange,
+        broken: &BrokenRules,
+    ) -> Vec<Reviewed> {
         let run = |file: &SourceFile| {
-            let target = Target::new(file, before.as_ref(), change, &self.config.checks);
-            let mut note = |error: &crate::check::rule::RuleError| {
-                if let Ok(mut broken) = broken.lock() {
-                    broken.insert(Notice::failure(&error.rule, format!("not run: {}", error.why)));
-                }
-            };
-            let mut findings = self.rules.run(&target, &mut note);
+            let target = Target::new(file, before, change, &self.config.checks);
+            let mut findings = self.rules.run(&target, &mut |error| broken.tell(error));
             findings.retain_mut(|finding| self.levels.apply(finding));
             findings
         };
-        let found = run(&file);
-        let allowed = allow::read(&file);
+        let found = run(file);
+        let allowed = allow::read(file);
         let accepted = self.baseline.of_path(&file.path);
+        let everything = LineSet::all();
+        let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
         let standing = |finding: &Finding| match allowed.reason(finding) {
             Some(reason) => Standing::Allowed { reason: reason.to_owned() },
             None if accepted.contains(&finding.fingerprint) => Standing::Baseline,
-            None if self.config.review.untouched_lines || change.touched.intersects(&finding.span.lines()) => {
-                Standing::Told
-            }
+            None if lines.intersects(&finding.span.lines()) => Standing::Told,
             None => Standing::Untouched,
         };
-        let findings = found
+        let prove = |finding: &Finding, standing: &Standing| match (&finding.fix, standing) {
+            (Some(fix), Standing::Told) => {
+                let claim = patch::Claim { file, finding, found: &found, allowed: lines };
+                Some(patch::prove(&claim, fix, &mut |patched| run(patched)))
+            }
+            _ => None,
+        };
+        found
             .iter()
             .map(|finding| {
                 let standing = standing(finding);
-                let everything = LineSet::all();
-                let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
-                let claim = patch::Claim { file: &file, finding, found: &found, allowed: lines };
-                let proof = match (&standing, &finding.fix) {
-                    (Standing::Told, Some(fix)) => Some(patch::prove(&claim, fix, &mut |patched| run(patched))),
-                    _ => None,
-                };
-                let (patch, unproven) = match proof {
+                let (patch, unproven) = match prove(finding, &standing) {
                     Some(Ok(patch)) => (Some(patch), None),
                     Some(Err(why)) => (None, Some(why)),
                     None => (None, None),
                 };
                 Reviewed { finding: finding.clone(), standing, patch, unproven }
             })
-            .collect();
-        Outcome { findings, file: Some(file), notice: None }
+            .collect()
+    }
+
+    /// Makes every proven patch up to this trust, file by file, looking again after each round until none is left.
+    /// Patches that meet wait for the next round. Nothing is written.
+    pub fn mend(&self, versions: &Versions, most: Applicability) -> (Vec<Mended>, Vec<Notice>) {
+        let mend = |change: &FileChange| self.mend_file(change, &*versions.old, &*versions.new, most);
+        let outcomes: Vec<_> = versions.change.files.par_iter().filter_map(mend).collect();
+        let notices = outcomes.iter().filter_map(|(_, notice)| notice.clone()).collect();
+        let mended = outcomes.into_iter().map(|(mended, _)| mended).filter(|mended| !mended.applied.is_empty());
+        (mended.collect(), notices)
+    }
+
+    fn mend_file(
+        &self,
+        change: &FileChange,
+        old: &dyn Sources,
+        new: &dyn Sources,
+        most: Applicability,
+    ) -> Option<(Mended, Option<Notice>)> {
+        const MOST_ROUNDS: usize = 30;
+        let mut file = self.read(change, &change.path, new).ok().flatten()?;
+        let before = self.read_before(change, old);
+        let mut change = change.clone();
+        let mut mended = Mended {
+            path: file.path.clone(),
+            before: file.bytes.clone(),
+            after: file.bytes.clone(),
+            applied: Vec::new(),
+        };
+        for _ in 0..MOST_ROUNDS {
+            let findings = self.look(&file, before.as_ref(), &change, &BrokenRules::default());
+            let Some((bytes, applied)) = one_round(&file, &findings, most) else { return Some((mended, None)) };
+            mended.after = bytes.into();
+            mended.applied.extend(applied);
+            let language = file.language;
+            file = SourceFile::new(file.path, mended.after.clone(), u64::MAX).ok()?;
+            file.language = language;
+            if change.had_content() || change.status == Status::Added {
+                let old = before.as_ref().map_or(&[][..], |before| &before.bytes);
+                change.touched = change::touched_lines(old, &file.bytes);
+            }
+        }
+        let notice = Notice::note(
+            &mended.path,
+            format!("its fixes were still giving rise to others after {MOST_ROUNDS} rounds"),
+        );
+        Some((mended, Some(notice)))
     }
 
     /// The text under `path`: `None` where there is nothing to read by nature, a Notice where something is left out.
     fn read(&self, change: &FileChange, path: &RepoPath, from: &dyn Sources) -> Result<Option<SourceFile>, Notice> {
-        if change.kind != Kind::Text || !change.has_content() || self.exclude.is_match(path) {
+        if change.kind != Kind::Text
+            || !change.has_content()
+            || self.exclude.is_match(path)
+            || self.ignored.pattern(path).is_some()
+        {
             return Ok(None);
         }
         let bytes = match from.read(path) {
@@ -148,6 +230,59 @@ impl Engine {
             file.language = None;
         }
         Ok(Some(file))
+    }
+}
+
+/// A file before and after its patches.
+#[derive(Debug, Clone)]
+pub struct Mended {
+    /// Where it is.
+    pub path: RepoPath,
+    /// The reviewed bytes.
+    pub before: Arc<[u8]>,
+    /// The bytes with every patch.
+    pub after: Arc<[u8]>,
+    /// Which findings were mended, in the order of the rounds, with the 1-based line each was on at its turn.
+    pub applied: Vec<(CheckId, u32)>,
+}
+
+/// The text with every proven patch that does not meet an earlier one, or `None` where there is no patch.
+fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> Option<(Vec<u8>, Vec<(CheckId, u32)>)> {
+    let mut edits: Vec<Edit> = Vec::new();
+    let mut applied = Vec::new();
+    for reviewed in findings {
+        let Some(patch) = reviewed.patch.as_ref().filter(|patch| patch.applicability() <= most) else { continue };
+        if patch.edits().iter().any(|new| edits.iter().any(|old| edit::conflicts(old, new))) {
+            continue;
+        }
+        edits.extend(patch.edits().iter().cloned());
+        applied.push((reviewed.finding.check.clone(), reviewed.finding.span.from.line));
+    }
+    edits.sort();
+    let bytes = edit::apply(&file.bytes, &edits).ok().filter(|_| !applied.is_empty())?;
+    let broken = patch::breaks_syntax(file, &bytes);
+    if !broken {
+        return Some((bytes, applied));
+    }
+    // Each was proven alone; together they are not. The first one alone is.
+    let first =
+        findings.iter().find(|reviewed| reviewed.patch.as_ref().is_some_and(|patch| patch.applicability() <= most))?;
+    let bytes = first.patch.as_ref()?.apply(&file.bytes).ok()?;
+    Some((bytes, vec![(first.finding.check.clone(), first.finding.span.from.line)]))
+}
+
+/// Rules that did not compile, each told once.
+#[derive(Default)]
+struct BrokenRules(Mutex<BTreeSet<Notice>>);
+
+impl BrokenRules {
+    fn tell(&self, error: &RuleError) {
+        let notice = Notice::failure(&error.rule, format!("not run: {}", error.why));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(notice);
+    }
+
+    fn notices(self) -> BTreeSet<Notice> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod directory;
 mod file;
+mod ignored;
 mod language;
 mod memory;
 mod path;
 
 pub use directory::Directory;
 pub use file::{BlobId, LineIndex, Newline, Position, SourceFile, Span, Unreadable};
+pub use ignored::Ignored;
 pub use language::Language;
 pub use memory::Memory;
 pub use path::{InvalidPath, RepoPath};

@@ -6,20 +6,157 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// A code reviewer that lives in git and says only what it can prove.
 #[derive(Parser)]
-#[command(name = "apprentice", version, propagate_version = true)]
+#[command(name = "apprentice", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Args {
+    /// Run as if started in this folder.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+    /// Set one value of the configuration: `--set review.fail_on=warning`.
+    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    pub(crate) set: Vec<String>,
+    /// Use colors: auto, always or never. NO_COLOR is honored.
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN", hide_possible_values = true)]
+    pub(crate) color: Color,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Review what is staged, or another change.
     Review(Review),
+    /// Git hooks: install, uninstall, status.
+    Hook(Hook),
     /// The rules: list, explain, test.
     Rules(Rules),
+    /// Which paths are never read: list, add, check.
+    Ignore(Ignore),
+    /// The configuration: show, check, init.
+    Config(ConfigArgs),
+    /// Say what is found here, what is missing, and how to mend it.
+    Doctor,
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+#[derive(clap::Args, Default)]
+pub(crate) struct Review {
+    /// Only these files and folders.
+    pub(crate) paths: Vec<PathBuf>,
+    /// The index against HEAD (the default).
+    #[arg(long, group = "what", help_heading = "What to review")]
+    pub(crate) staged: bool,
+    /// The work tree against the index, untracked files included.
+    #[arg(long, group = "what", help_heading = "What to review")]
+    pub(crate) worktree: bool,
+    /// One commit against its parent.
+    #[arg(long, group = "what", value_name = "REV", help_heading = "What to review")]
+    pub(crate) commit: Option<String>,
+    /// What B has that its merge base with A has not.
+    #[arg(long, group = "what", value_name = "A..B", help_heading = "What to review")]
+    pub(crate) range: Option<String>,
+    /// Every file as it is on disk.
+    #[arg(long, group = "what", help_heading = "What to review")]
+    pub(crate) all: bool,
+    /// How to write the review.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Write it to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The least severity that makes the command exit with 1: error, warning, info or never.
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<String>,
+    /// Do not run external linters.
+    #[arg(long)]
+    pub(crate) no_linters: bool,
+    /// Make the safe proven patches, in the index and the work tree alike; unstaged edits stay.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// With --apply: make the unsafe ones too.
+    #[arg(long, requires = "apply")]
+    pub(crate) r#unsafe: bool,
+    /// Write what is told now to the baseline, so that only what is new is told from here on.
+    #[arg(long, conflicts_with = "apply")]
+    pub(crate) write_baseline: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Hook {
+    #[command(subcommand)]
+    pub(crate) command: HookCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum HookCommand {
+    /// Put our hooks into the repository, before whatever hooks are there.
+    Install {
+        /// Which hooks.
+        #[arg(long = "type", value_enum, value_delimiter = ',', default_values_t = [HookType::PreCommit, HookType::PreMergeCommit])]
+        types: Vec<HookType>,
+        /// Install even into a hooks folder that other repositories share, or that another hook manager writes.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take our hooks out again and put back what was there.
+    Uninstall,
+    /// Say which hooks are installed.
+    Status,
+    /// What an installed hook runs; git gives the arguments.
+    Run {
+        /// The hook.
+        #[arg(value_enum)]
+        hook: HookType,
+        /// What git passes to it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HookType {
+    PreCommit,
+    PrePush,
+    PreMergeCommit,
+    PostMerge,
+    PostRewrite,
+}
+
+impl HookType {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::PreCommit, Self::PrePush, Self::PreMergeCommit, Self::PostMerge, Self::PostRewrite];
+
+    /// Git's name for it, which is the file's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::PreCommit => "pre-commit",
+            Self::PrePush => "pre-push",
+            Self::PreMergeCommit => "pre-merge-commit",
+            Self::PostMerge => "post-merge",
+            Self::PostRewrite => "post-rewrite",
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -45,6 +182,52 @@ pub(crate) enum RulesCommand {
 }
 
 #[derive(clap::Args)]
+pub(crate) struct Ignore {
+    #[command(subcommand)]
+    pub(crate) command: IgnoreCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IgnoreCommand {
+    /// Print the patterns of `.ai_coder_ignore`.
+    List,
+    /// Add patterns to `.ai_coder_ignore`.
+    Add {
+        /// Patterns as in `.gitignore`.
+        #[arg(required = true)]
+        patterns: Vec<String>,
+    },
+    /// Say for each path whether it is read, and if not, why.
+    Check {
+        /// Paths relative to the current folder.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting in force.
+    Show {
+        /// Say where each value comes from.
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Read every layer and say what is wrong with it.
+    Check,
+    /// Write an `apprentice.toml` with every setting, its default and a comment.
+    Init,
+    /// Print the JSON Schema of `apprentice.toml`.
+    Schema,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct Eval {
     /// JSON lines of labelled cases.
     #[arg(long, value_name = "FILE")]
@@ -55,34 +238,4 @@ pub(crate) struct Eval {
     /// How to write the score.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Review {
-    /// Only these files and folders.
-    pub(crate) paths: Vec<PathBuf>,
-    /// The index against HEAD (the default).
-    #[arg(long, group = "what")]
-    pub(crate) staged: bool,
-    /// The work tree against the index, untracked files included.
-    #[arg(long, group = "what")]
-    pub(crate) worktree: bool,
-    /// One commit against its parent.
-    #[arg(long, group = "what", value_name = "REV")]
-    pub(crate) commit: Option<String>,
-    /// What B has that its merge base with A has not.
-    #[arg(long, group = "what", value_name = "A..B")]
-    pub(crate) range: Option<String>,
-    /// Every file as it is on disk.
-    #[arg(long, group = "what")]
-    pub(crate) all: bool,
-    /// How to write the review.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
 }

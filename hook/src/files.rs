@@ -52,3 +52,13 @@ pub(crate) fn below(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     found.sort();
     Ok(found)
 }
+
+/// Whether there is anything at this path.
+pub(crate) fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// The path with all links resolved.
+pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
+    fs::canonicalize(path).with_context(|| format!("cannot find `{}`", path.display()))
+}

@@ -1,26 +1,60 @@
 //! The `apprentice` command.
 
 mod args;
+mod config;
+mod doctor;
+mod env;
 mod eval;
 mod files;
+mod hook;
+mod ignore;
 mod review;
 mod rules;
+mod setup;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
-use clap::Parser;
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    let done = match args.command {
-        args::Command::Review(args) => review::run(&args),
-        args::Command::Rules(args) => rules::run(&args),
-        args::Command::Eval(args) => eval::run(&args),
-    };
-    done.unwrap_or_else(|error| {
+    let args = Args::parse();
+    match args.color {
+        args::Color::Auto => {}
+        args::Color::Always => anstream::ColorChoice::Always.write_global(),
+        args::Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    run(&args).unwrap_or_else(|error| {
         anstream::eprintln!("{}", explain(&error));
         ExitCode::from(2)
     })
+}
+
+fn run(args: &Args) -> Result<ExitCode> {
+    if let Some(folder) = &args.directory {
+        env::enter(folder).with_context(|| format!("cannot enter `{}`", folder.display()))?;
+    }
+    match &args.command {
+        Command::Review(review) => review::run(args, review),
+        Command::Hook(hook) => hook::run(args, hook),
+        Command::Rules(rules) => rules::run(rules),
+        Command::Ignore(ignore) => ignore::run(args, ignore),
+        Command::Config(config) => config::run(args, config),
+        Command::Doctor => doctor::run(args),
+        Command::Eval(eval) => eval::run(eval),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut page)?;
+            std::io::stdout().write_all(&page)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 /// An error as a person reads it: what failed, then each cause on a line of its own.

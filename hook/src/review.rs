@@ -2,49 +2,172 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 use engine::{
     change::{Change, FileChange, Origin, Versions},
-    check::rule::RuleSet,
-    config::Config,
-    git::Repository,
-    pipeline::Engine,
-    report,
-    review::Baseline,
-    source::{Directory, Memory, Sources},
+    config::{self, FailOn},
+    edit::Applicability,
+    finding::Severity,
+    git::{Landing, StagedFile},
+    pipeline::{Engine, Mended},
+    report::{self, Color},
+    review::{Baseline, Review},
+    source::{Directory, Memory, RepoPath, Sources},
 };
 
-use crate::args;
+use crate::{
+    args, files,
+    setup::{self, Setup},
+};
 
-pub(crate) fn run(args: &args::Review) -> Result<ExitCode> {
-    let versions = versions(args)?;
-    let engine = Engine::new(Config::default(), RuleSet::builtin(), Baseline::default())?;
-    let review = engine.review(versions);
+pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> {
+    let setup = read_setup(args, review)?;
+    let (engine, notices) = setup.engine()?;
+    let mut versions = versions(&setup, review)?;
+    if review.apply {
+        let fixed = apply(&setup, review, &engine, &versions)?;
+        anstream::eprint!("{fixed}");
+        versions = self::versions(&setup, review)?;
+    }
+    versions.notices.extend(notices);
+    let done = engine.review(versions);
+    if review.write_baseline {
+        return write_baseline(&setup, &done);
+    }
+    write(review, &done)?;
+    Ok(exit_code(&done, setup.config.review.fail_on))
+}
+
+fn read_setup(args: &args::Args, review: &args::Review) -> Result<Setup> {
+    let mut setup = setup::read(args)?;
+    let flag = |name: &str| config::Origin::Flag(name.into());
+    if let Some(severity) = &review.fail_on {
+        setup.layers.set("review.fail_on", severity, &flag("--fail-on"))?;
+    }
+    if review.no_linters {
+        setup.layers.set("linters.enable", "false", &flag("--no-linters"))?;
+    }
+    if review.all {
+        setup.layers.set("review.untouched_lines", "true", &flag("--all"))?;
+    }
+    setup.config = setup.layers.resolve()?;
+    Ok(setup)
+}
+
+/// 0 clean, 1 findings at or above `fail_on`, 2 something that should have run did not.
+pub(crate) fn exit_code(review: &Review, fail_on: FailOn) -> ExitCode {
+    let least = match fail_on {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Info => Some(Severity::Info),
+        FailOn::Never => None,
+    };
+    match (least, review.worst()) {
+        (Some(least), Some(worst)) if worst >= least => ExitCode::from(1),
+        _ if review.is_incomplete() => ExitCode::from(2),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
+    let mut versions = if args.all {
+        everything(&setup.root)?
+    } else {
+        let repository = setup.repository()?;
+        match (&args.commit, &args.range) {
+            (Some(revision), _) => repository.commit(revision)?,
+            (_, Some(range)) => repository.range(range)?,
+            _ if args.worktree => repository.worktree()?,
+            _ => repository.staged()?,
+        }
+    };
+    keep_paths(setup, &args.paths, &mut versions)?;
+    Ok(versions)
+}
+
+fn everything(root: &Path) -> Result<Versions> {
+    let directory = Directory::new(root);
+    let files = directory.list()?.into_iter().map(|path| FileChange::whole(path, None)).collect();
+    Ok(Versions {
+        change: Change { origin: Origin::All, files },
+        old: Arc::new(Memory::default()),
+        new: Arc::new(directory),
+        notices: Vec::new(),
+    })
+}
+
+fn keep_paths(setup: &Setup, paths: &[std::path::PathBuf], versions: &mut Versions) -> Result<()> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let wanted = paths.iter().map(|path| setup.repo_path(path)).collect::<Result<Vec<Option<RepoPath>>>>()?;
+    let below = |path: &RepoPath, wanted: &RepoPath| {
+        path.as_str().strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    versions
+        .change
+        .files
+        .retain(|file| wanted.iter().any(|wanted| wanted.as_ref().is_none_or(|wanted| below(&file.path, wanted))));
+    Ok(())
+}
+
+fn apply(setup: &Setup, args: &args::Review, engine: &Engine, versions: &Versions) -> Result<String> {
+    if args.commit.is_some() || args.range.is_some() {
+        return Err(anyhow!("--apply needs a change that can still be edited: what is staged, --worktree or --all"));
+    }
+    let most = if args.r#unsafe { Applicability::Unsafe } else { Applicability::Safe };
+    let (mended, notices) = engine.mend(versions, most);
+    let files: Vec<StagedFile> = mended
+        .iter()
+        .map(|file| StagedFile { path: file.path.clone(), before: file.before.to_vec(), after: file.after.to_vec() })
+        .collect();
+    let repository = setup.repository()?;
+    let landings =
+        if args.all || args.worktree { repository.land_in_work_tree(&files)? } else { repository.land(&files)? };
+    let mut text = String::new();
+    for notice in notices {
+        text += &format!("note: {}: {}\n", notice.about, notice.what);
+    }
+    for (file, landing) in mended.iter().zip(&landings) {
+        text += &landed(file, landing);
+    }
+    Ok(text)
+}
+
+fn landed(file: &Mended, landing: &Landing) -> String {
+    let many = file.applied.len();
+    let plural = if many == 1 { "" } else { "es" };
+    match landing {
+        Landing::Landed => format!("fixed: {}: {many} patch{plural}\n", file.path),
+        Landing::Left(why) => format!("not fixed: {}: {why}\n", file.path),
+    }
+}
+
+fn write_baseline(setup: &Setup, review: &Review) -> Result<ExitCode> {
+    let baseline = Baseline::of(review);
+    let path = setup.baseline_path();
+    files::write(&path, baseline.to_json().as_bytes())?;
+    anstream::eprintln!("wrote {} findings to {}", baseline.len(), path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(args: &args::Review, review: &Review) -> Result<()> {
     let format = match args.format {
         args::Format::Text => report::Format::Text,
         args::Format::Json => report::Format::Json,
     };
-    anstream::print!("{}", report::render(&review, format, report::Color::Off));
-    Ok(ExitCode::from(u8::from(review.worst() >= Some(engine::finding::Severity::Error))))
+    match &args.output {
+        Some(path) => files::write(path, report::render(review, format, Color::Off).as_bytes()),
+        None => print(&report::render(review, format, Color::On)),
+    }
 }
 
-fn versions(args: &args::Review) -> Result<Versions> {
-    if args.all {
-        let root = Path::new(".");
-        let directory = Directory::new(root);
-        let files = directory.list()?.into_iter().map(|path| FileChange::whole(path, None)).collect();
-        return Ok(Versions {
-            change: Change { origin: Origin::All, files },
-            old: Arc::new(Memory::default()),
-            new: Arc::new(directory),
-            notices: Vec::new(),
-        });
+/// Prints, leaving out escape codes where nobody could see them. A reader that went away is not an error.
+pub(crate) fn print(text: &str) -> Result<()> {
+    use std::io::Write as _;
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.context("cannot write to standard output"),
     }
-    let repository = Arc::new(Repository::discover(Path::new("."))?);
-    Ok(match (&args.commit, &args.range) {
-        (Some(revision), _) => repository.commit(revision)?,
-        (_, Some(range)) => repository.range(range)?,
-        _ if args.worktree => repository.worktree()?,
-        _ => repository.staged()?,
-    })
 }

@@ -69,7 +69,9 @@ impl Repository {
         let work_dir = self.work_dir()?.to_owned();
         let scratch = self.git_dir.join("apprentice/tmp");
         let write = |file: &StagedFile| match fs::read(work_dir.join(&file.path)) {
-            Ok(bytes) if bytes == file.before => replace(&work_dir.join(&file.path), &scratch, &file.before, &file.after),
+            Ok(bytes) if bytes == file.before => {
+                replace(&work_dir.join(&file.path), &scratch, &file.before, &file.after)
+            }
             Ok(_) => Err("the file changed while it was reviewed".to_owned()),
             Err(error) => Err(error.to_string()),
         };
@@ -79,7 +81,8 @@ impl Repository {
     fn entry_if_unchanged(&self, file: &StagedFile) -> Result<Option<IndexEntry>, RepositoryError> {
         let git = self.git();
         let mut index = self.index(&git)?;
-        let failed = |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
+        let failed =
+            |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
         index.read(true).map_err(failed)?;
         let entry = index.get_path(file.path.as_ref(), 0);
         Ok(entry.filter(|entry| git.find_blob(entry.id).is_ok_and(|blob| blob.content() == file.before)))
@@ -109,7 +112,8 @@ impl Repository {
 
     fn write_index(&self, staged: &[(IndexEntry, &StagedFile)]) -> Result<(), RepositoryError> {
         let git = self.git();
-        let failed = |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
+        let failed =
+            |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
         let current = self.index(&git)?;
         let waiting = current.path().and_then(|path| self.waiting_index(path));
         let mut indexes = vec![current];
@@ -121,7 +125,14 @@ impl Repository {
                 let size = u32::try_from(file.after.len()).unwrap_or(0);
                 // Zero times make git compare the content itself the next time it looks.
                 let zero = git2::IndexTime::new(0, 0);
-                let entry = IndexEntry { id, file_size: size, ctime: zero, mtime: zero, path: entry.path.clone(), ..copy(entry) };
+                let entry = IndexEntry {
+                    id,
+                    file_size: size,
+                    ctime: zero,
+                    mtime: zero,
+                    path: entry.path.clone(),
+                    ..copy(entry)
+                };
                 index.add(&entry).map_err(failed)?;
             }
             index.write().map_err(failed)?;
@@ -262,7 +273,10 @@ mod tests {
     #[test]
     fn a_crlf_work_tree_over_an_lf_index_stays_crlf() {
         assert_eq!(merge(b"a\nb\nc\n", b"a\r\nb\r\nc\r\n", b"a\nB\nc\n").unwrap(), b"a\r\nB\r\nc\r\n");
-        assert_eq!(merge(b"a\nb\nc\nd\n", b"a\r\nb\r\nc\r\nmine\r\n", b"A\nb\nc\nd\n").unwrap(), b"A\r\nb\r\nc\r\nmine\r\n");
+        assert_eq!(
+            merge(b"a\nb\nc\nd\n", b"a\r\nb\r\nc\r\nmine\r\n", b"A\nb\nc\nd\n").unwrap(),
+            b"A\r\nb\r\nc\r\nmine\r\n"
+        );
     }
 
     proptest! {

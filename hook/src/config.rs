@@ -1,0 +1,55 @@
+//! `apprentice config`
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use engine::config::{DEFAULT_TOML, schema};
+
+use crate::{
+    args::{Args, ConfigArgs, ConfigCommand},
+    files, review, setup,
+};
+
+pub(crate) fn run(args: &Args, config: &ConfigArgs) -> Result<ExitCode> {
+    match config.command {
+        ConfigCommand::Show { origin } => show(args, origin)?,
+        ConfigCommand::Check => check(args)?,
+        ConfigCommand::Init => init(args)?,
+        ConfigCommand::Schema => review::print(&schema())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(args: &Args, with_origin: bool) -> Result<()> {
+    let setup = setup::read(args)?;
+    let mut text = String::new();
+    for (key, value, origin) in setup.layers.explain() {
+        text += &format!("{key} = {value}");
+        if with_origin {
+            text += &format!("  # {origin}");
+        }
+        text.push('\n');
+    }
+    review::print(&text)
+}
+
+fn check(args: &Args) -> Result<()> {
+    let setup = setup::read(args)?;
+    let (engine, notices) = setup.engine()?;
+    if let Some(notice) = notices.first() {
+        bail!("{}: {}", notice.about, notice.what);
+    }
+    anstream::println!("configuration and {} rules are in order", engine.rules().iter().count());
+    Ok(())
+}
+
+fn init(args: &Args) -> Result<()> {
+    let setup = setup::read(args)?;
+    let path = setup.root.join("apprentice.toml");
+    if files::exists(&path) {
+        bail!("`{}` is there already; edit it, or move it away first", path.display());
+    }
+    files::write(&path, DEFAULT_TOML.as_bytes())?;
+    anstream::println!("wrote {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `apprentice doctor`
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{args::Args, env, files, hook, review, setup};
+
+/// One line of the report: whether it is in order, what it is about, and what was found.
+struct Line {
+    ok: bool,
+    about: &'static str,
+    found: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let lines = look(args);
+    let mut text = String::new();
+    for line in &lines {
+        text += &format!("{} {:<14} {}\n", if line.ok { "ok  " } else { "MEND" }, line.about, line.found);
+    }
+    review::print(&text)?;
+    Ok(ExitCode::from(u8::from(lines.iter().any(|line| !line.ok))))
+}
+
+fn look(args: &Args) -> Vec<Line> {
+    let line = |ok: bool, about: &'static str, found: String| Line { ok, about, found };
+    let setup = match setup::read(args) {
+        Ok(setup) => setup,
+        Err(error) => return vec![line(false, "configuration", format!("{error:#}"))],
+    };
+    let mut lines = Vec::new();
+    match setup.repository() {
+        Ok(repository) => {
+            let place = repository.work_dir().map_or_else(|error| error.to_string(), |path| path.display().to_string());
+            lines.push(line(true, "repository", place));
+            lines.extend(hook::status(repository).into_iter().map(|found| line(true, "hook", found)));
+        }
+        Err(error) => {
+            lines.push(line(false, "repository", format!("{error:#}; run `git init`, or use `review --all`")))
+        }
+    }
+    let own = setup.root.join("apprentice.toml");
+    let found = if files::exists(&own) {
+        own.display().to_string()
+    } else {
+        "defaults (`apprentice config init` writes a file)".into()
+    };
+    lines.push(line(true, "configuration", found));
+    if let Some(user) = env::user_config().filter(|path| files::exists(path)) {
+        lines.push(line(true, "configuration", user.display().to_string()));
+    }
+    match setup.engine() {
+        Ok((engine, notices)) => {
+            lines.push(line(true, "rules", format!("{} in force", engine.rules().iter().count())));
+            lines.extend(
+                notices.iter().map(|notice| line(false, "rules", format!("{}: {}", notice.about, notice.what))),
+            );
+        }
+        Err(error) => lines.push(line(false, "rules", format!("{error:#}"))),
+    }
+    lines
+}

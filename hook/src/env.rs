@@ -1,0 +1,47 @@
+//! What does the environment say? The only module that reads it.
+#![expect(clippy::disallowed_methods, reason = "the one module that reads the environment")]
+
+use std::{env, path::PathBuf};
+
+/// The user's own configuration file: `$APPRENTICE_CONFIG`, or `apprentice/apprentice.toml` in the user's
+/// configuration folder.
+pub(crate) fn user_config() -> Option<PathBuf> {
+    if let Some(path) = env::var_os("APPRENTICE_CONFIG") {
+        return (!path.is_empty()).then(|| path.into());
+    }
+    let folder = match env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => env::home_dir()?.join(".config"),
+    };
+    Some(folder.join("apprentice/apprentice.toml"))
+}
+
+/// Settings from the environment, as (variable, dotted key, value): `APPRENTICE_REVIEW__FAIL_ON` is `review.fail_on`.
+pub(crate) fn settings() -> Vec<(String, String, String)> {
+    let mut settings: Vec<_> = env::vars_os()
+        .filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            let key = name.strip_prefix("APPRENTICE_")?;
+            key.contains("__").then(|| (name.clone(), key.to_ascii_lowercase().replace("__", "."), value))
+        })
+        .collect();
+    settings.sort();
+    settings
+}
+
+/// Whether the person asked to leave this hook out: `SKIP=apprentice` as pre-commit has it, or `APPRENTICE_SKIP=1`.
+pub(crate) fn is_skipped() -> bool {
+    let listed = |skip: String| skip.split(',').any(|id| id.trim() == "apprentice");
+    env::var("SKIP").is_ok_and(listed)
+        || env::var_os("APPRENTICE_SKIP").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// The path of this program.
+pub(crate) fn program() -> Option<PathBuf> {
+    env::current_exe().ok()
+}
+
+/// Changes the current folder.
+pub(crate) fn enter(folder: &std::path::Path) -> std::io::Result<()> {
+    env::set_current_dir(folder)
+}

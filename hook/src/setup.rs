@@ -1,0 +1,145 @@
+//! Where are we, and what is in force here? The repository, its configuration, its rules and what it ignores.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, anyhow};
+use engine::{
+    check::rule::RuleSet,
+    config::{Config, Layers, Origin},
+    git::Repository,
+    notice::Notice,
+    pipeline::Engine,
+    review::Baseline,
+    source::{Ignored, RepoPath},
+};
+
+use crate::{args::Args, env, files};
+
+/// Everything a command needs to know before it starts.
+pub(crate) struct Setup {
+    /// The repository, where there is one.
+    pub(crate) repository: Option<Arc<Repository>>,
+    /// The root of the work tree; the current folder where there is no repository.
+    pub(crate) root: PathBuf,
+    /// The layers of configuration.
+    pub(crate) layers: Layers,
+    /// The resolved configuration.
+    pub(crate) config: Config,
+}
+
+/// Reads the layers: defaults, the user's file, the repository's file, `APPRENTICE_*`, `--set`.
+pub(crate) fn read(args: &Args) -> Result<Setup> {
+    let repository = Repository::discover(Path::new(".")).ok().map(Arc::new);
+    let work_dir = repository.as_ref().and_then(|repository| repository.work_dir().ok().map(Path::to_owned));
+    let root = work_dir.unwrap_or_else(|| PathBuf::from("."));
+    let mut layers = Layers::default();
+    for file in [env::user_config(), Some(root.join("apprentice.toml"))].into_iter().flatten() {
+        if let Some(text) = files::read_if_there(&file)? {
+            layers.file(file, &text)?;
+        }
+    }
+    for (name, key, value) in env::settings() {
+        layers.set(&key, &value, &Origin::Environment(name))?;
+    }
+    for pair in &args.set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`--set {pair}` is not KEY=VALUE"))?;
+        layers.set(key.trim(), value.trim(), &Origin::Flag("--set".into()))?;
+    }
+    let config = layers.resolve()?;
+    Ok(Setup { repository, root, layers, config })
+}
+
+impl Setup {
+    /// The repository, or an error that says so.
+    pub(crate) fn repository(&self) -> Result<&Arc<Repository>> {
+        match &self.repository {
+            Some(repository) => Ok(repository),
+            // Ask again for the reason: none at all, damaged, or owned by someone else.
+            None => match Repository::discover(Path::new(".")) {
+                Ok(_) => Err(anyhow!("the repository appeared just now; run the command again")),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// The engine with the built-in rules and the repository's own.
+    pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
+        let mut notices = Vec::new();
+        let mut rules = RuleSet::builtin();
+        let mut own = Vec::new();
+        for folder in &self.config.rules.paths {
+            let folder = self.root.join(folder);
+            if files::exists(&folder) {
+                match crate::rules::read(&folder) {
+                    Ok(more) => own.extend(more),
+                    Err(error) => notices.push(Notice::failure(folder.display(), format!("{error:#}"))),
+                }
+            }
+        }
+        if !own.is_empty() {
+            rules = rules.with(own);
+        }
+        let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?.ignoring(self.ignored()?);
+        Ok((engine, notices))
+    }
+
+    /// Where the baseline is.
+    pub(crate) fn baseline_path(&self) -> PathBuf {
+        self.root.join(&self.config.review.baseline)
+    }
+
+    fn baseline(&self) -> Result<Baseline> {
+        let path = self.baseline_path();
+        match files::read_if_there(&path)? {
+            None => Ok(Baseline::default()),
+            Some(text) => Baseline::parse(&text).map_err(|why| anyhow!("{why}")).with_context(|| {
+                format!(
+                    "cannot use the baseline `{}`; delete it or write it anew with --write-baseline",
+                    path.display()
+                )
+            }),
+        }
+    }
+
+    /// Where paths that are never read are listed.
+    pub(crate) fn ignore_path(&self) -> PathBuf {
+        self.root.join(".ai_coder_ignore")
+    }
+
+    /// What `.ai_coder_ignore` says.
+    pub(crate) fn ignored(&self) -> Result<Ignored> {
+        let path = self.ignore_path();
+        match files::read_if_there(&path)? {
+            None => Ok(Ignored::default()),
+            Some(text) => Ignored::parse(&text)
+                .map_err(|why| anyhow!("{why}"))
+                .with_context(|| format!("cannot use `{}`", path.display())),
+        }
+    }
+
+    /// A path given on the command line, as seen from the root. `None` for the root itself.
+    pub(crate) fn repo_path(&self, given: &Path) -> Result<Option<RepoPath>> {
+        let current = files::canonical(Path::new("."))?;
+        let root = files::canonical(&self.root)?;
+        let mut full = PathBuf::new();
+        for part in current.join(given).components() {
+            match part {
+                std::path::Component::ParentDir => {
+                    full.pop();
+                }
+                std::path::Component::CurDir => {}
+                part => full.push(part),
+            }
+        }
+        let relative = full
+            .strip_prefix(&root)
+            .map_err(|_| anyhow!("`{}` is outside the repository `{}`", given.display(), root.display()))?;
+        if relative.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(RepoPath::new(relative.as_os_str().as_encoded_bytes())?))
+    }
+}
