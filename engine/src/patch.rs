@@ -96,6 +96,18 @@ impl VerifiedPatch {
         &self.proofs
     }
 
+    /// The patch as a unified diff with three lines of context; bytes that are not UTF-8 show as `?`.
+    pub fn diff(&self, file: &SourceFile) -> String {
+        let after = self.apply(&file.bytes).unwrap_or_else(|_| file.bytes.to_vec());
+        let after = SourceFile::new(file.path.clone(), after.into(), u64::MAX)
+            .map_or_else(|_| file.text.clone(), |file| file.text);
+        let diff = similar::TextDiff::from_lines(&*file.text, &*after);
+        diff.unified_diff()
+            .context_radius(3)
+            .header(&format!("a/{}", self.path), &format!("b/{}", self.path))
+            .to_string()
+    }
+
     /// The patched bytes.
     ///
     /// # Errors

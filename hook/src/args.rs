@@ -100,6 +100,29 @@ pub(crate) enum Format {
     #[default]
     Text,
     Json,
+    Jsonl,
+    Sarif,
+    Rdjson,
+    Checkstyle,
+    Markdown,
+    Github,
+    Junit,
+}
+
+impl From<Format> for engine::report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+            Format::Jsonl => Self::Jsonl,
+            Format::Sarif => Self::Sarif,
+            Format::Rdjson => Self::Rdjson,
+            Format::Checkstyle => Self::Checkstyle,
+            Format::Markdown => Self::Markdown,
+            Format::Github => Self::Github,
+            Format::Junit => Self::Junit,
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -236,6 +259,12 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
     /// How to write the score.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ScoreFormat::Text)]
+    pub(crate) format: ScoreFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScoreFormat {
+    Text,
+    Json,
 }

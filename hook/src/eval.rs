@@ -16,8 +16,8 @@ pub(crate) fn run(args: &args::Eval) -> Result<ExitCode> {
     let engine = Engine::new(Config::default(), rules, Baseline::default())?;
     let score = eval::score(&engine, &text).with_context(|| format!("cannot score `{}`", args.data.display()))?;
     match args.format {
-        args::Format::Json => anstream::println!("{}", serde_json::to_string_pretty(&score)?),
-        args::Format::Text => print(&score),
+        args::ScoreFormat::Json => anstream::println!("{}", serde_json::to_string_pretty(&score)?),
+        args::ScoreFormat::Text => print(&score),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -152,10 +152,7 @@ fn write_baseline(setup: &Setup, review: &Review) -> Result<ExitCode> {
 }
 
 fn write(args: &args::Review, review: &Review) -> Result<()> {
-    let format = match args.format {
-        args::Format::Text => report::Format::Text,
-        args::Format::Json => report::Format::Json,
-    };
+    let format = args.format.into();
     match &args.output {
         Some(path) => files::write(path, report::render(review, format, Color::Off).as_bytes()),
         None => print(&report::render(review, format, Color::On)),
