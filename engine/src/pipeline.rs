@@ -1,7 +1,8 @@
 //! The sentence itself: a change is read, checks make findings, what is proven becomes a patch, and a review is made.
 
 use std::{
-    collections::BTreeSet,
+    cell::OnceCell,
+    collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,7 +17,7 @@ use crate::{
     },
     config::{Config, ConfigError, Level},
     edit::{self, Applicability, Edit},
-    finding::{CheckId, Finding, Severity},
+    finding::{CheckId, Finding, Fingerprint, Severity},
     notice::Notice,
     patch,
     review::{Baseline, Review, Reviewed, Standing},
@@ -136,11 +137,19 @@ impl Engine {
         let accepted = self.baseline.of_path(&file.path);
         let everything = LineSet::all();
         let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
+        let earlier = OnceCell::new();
+        let was_there = |finding: &Finding| {
+            let earlier: &HashSet<Fingerprint> =
+                earlier.get_or_init(|| before.map(|before| run(before)).into_iter().flatten().map(|old| old.fingerprint).collect());
+            earlier.contains(&finding.fingerprint)
+        };
         let standing = |finding: &Finding| match allowed.reason(finding) {
             Some(reason) => Standing::Allowed { reason: reason.to_owned() },
             None if accepted.contains(&finding.fingerprint) => Standing::Baseline,
-            None if lines.intersects(&finding.span.lines()) => Standing::Told,
-            None => Standing::Untouched,
+            None if !lines.intersects(&finding.span.lines()) => Standing::Untouched,
+            // Lines of it were touched and it still says what it said: a new argument beside an old defect.
+            None if !lines.covers(&finding.span.lines()) && was_there(finding) => Standing::Older,
+            None => Standing::Told,
         };
         let prove = |finding: &Finding, standing: &Standing| match (&finding.fix, standing) {
             (Some(fix), Standing::Told) => {

@@ -247,7 +247,11 @@ pub(crate) enum ConfigCommand {
     /// Write an `apprentice.toml` with every setting, its default and a comment.
     Init,
     /// Print the JSON Schema of `apprentice.toml`.
-    Schema,
+    Schema {
+        /// That of `review --format json` instead.
+        #[arg(long)]
+        review: bool,
+    },
 }
 
 #[derive(clap::Args)]

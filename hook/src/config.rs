@@ -15,7 +15,8 @@ pub(crate) fn run(args: &Args, config: &ConfigArgs) -> Result<ExitCode> {
         ConfigCommand::Show { origin } => show(args, origin)?,
         ConfigCommand::Check => check(args)?,
         ConfigCommand::Init => init(args)?,
-        ConfigCommand::Schema => review::print(&schema())?,
+        ConfigCommand::Schema { review: true } => review::print(&engine::report::schema())?,
+        ConfigCommand::Schema { review: false } => review::print(&schema())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,1 +1,3 @@
+//! Apprentice from the outside: the built command on real repositories, and the walls of the code itself.
 
+mod walls;
