@@ -42,23 +42,83 @@ fn rules(root: &Path) -> Result<String> {
             continue;
         }
         let mut rule: Map<String, Value> = parsed?;
-        let literals = literal::required(&rule);
+        let (literals, own_literals) = (literal::required(&rule), literal::required_of_node(&rule));
         let languages = match rule.get("languages") {
             Some(Value::Array(names)) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             _ if folder == "any" => Vec::new(),
             _ => vec![folder],
         };
+        rule.values_mut().for_each(|value| ascii_regexes(value, false));
         rule.retain(|key, _| !matches!(key.as_str(), "valid" | "invalid" | "references" | "languages"));
         let json = serde_json::to_string(&rule)?;
         writeln!(
             table,
-            "Embedded {{ id: {id:?}, languages: &{languages:?}, literals: &{}, json: {json:?}, yaml: include_str!({:?}) }},",
+            "Embedded {{ id: {id:?}, languages: &{languages:?}, literals: &{}, own_literals: &{}, json: {json:?}, yaml: include_str!({:?}) }},",
             slices(&literals),
+            slices(&own_literals),
             file.canonicalize()?
         )?;
     }
     table.push(']');
     Ok(table)
+}
+
+/// Writes `\w`, `\d`, `\s` and `\b` of every `regex` with ASCII meaning. Code is written in ASCII but for its strings
+/// and comments, and the Unicode tables behind these classes cost more to compile than everything else in a rule.
+fn ascii_regexes(value: &mut Value, is_regex: bool) {
+    match value {
+        Value::String(regex) if is_regex => *regex = ascii_classes(regex),
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| ascii_regexes(value, key == "regex")),
+        Value::Array(items) => items.iter_mut().for_each(|item| ascii_regexes(item, is_regex)),
+        _ => {}
+    }
+}
+
+fn ascii_classes(regex: &str) -> String {
+    let mut out = String::with_capacity(regex.len() * 2);
+    let mut chars = regex.chars();
+    let mut depth = 0;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let escaped = chars.next().unwrap_or('\\');
+                match (escaped, depth) {
+                    ('w', 0) => out.push_str("[0-9A-Za-z_]"),
+                    ('w', _) => out.push_str("0-9A-Za-z_"),
+                    ('d', 0) => out.push_str("[0-9]"),
+                    ('d', _) => out.push_str("0-9"),
+                    ('s', 0) => out.push_str(r"[\t\n\x0B\x0C\r ]"),
+                    ('s', _) => out.push_str(r"\t\n\x0B\x0C\r "),
+                    ('W', 0) => out.push_str("[^0-9A-Za-z_]"),
+                    ('D', 0) => out.push_str("[^0-9]"),
+                    ('S', 0) => out.push_str(r"[^\t\n\x0B\x0C\r ]"),
+                    ('b', 0) => out.push_str(r"(?-u:\b)"),
+                    (other, _) => out.extend(['\\', other]),
+                }
+            }
+            '[' => {
+                depth += 1;
+                out.push(c);
+                // A bracket right after the opening (or its negation) stands for itself.
+                let mut rest = chars.clone();
+                let negated = rest.next() == Some('^');
+                if negated {
+                    out.push('^');
+                    chars.next();
+                }
+                if chars.clone().next() == Some(']') {
+                    chars.next();
+                    out.push_str(r"\]");
+                }
+            }
+            ']' if depth > 0 => {
+                depth -= 1;
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn slices(clauses: &[Vec<String>]) -> String {

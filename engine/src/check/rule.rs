@@ -26,6 +26,7 @@ struct Embedded {
     id: &'static str,
     languages: &'static [&'static str],
     literals: &'static [&'static [&'static str]],
+    own_literals: &'static [&'static [&'static str]],
     json: &'static str,
     yaml: &'static str,
 }
@@ -45,9 +46,17 @@ pub struct Rule {
     pub id: Arc<str>,
     /// The languages it reads; none for a rule that reads every text.
     pub languages: Vec<Language>,
-    literals: Vec<Vec<Box<str>>>,
+    literals: Literals,
     text: Text,
     compiled: Vec<(Option<Language>, OnceLock<Result<Compiled, RuleError>>)>,
+}
+
+/// Texts that must occur, in conjunctive form; see [`literal`].
+struct Literals {
+    /// Somewhere in the file.
+    file: Vec<Vec<Box<str>>>,
+    /// Inside the matched node.
+    node: Vec<Vec<Box<str>>>,
 }
 
 /// Where the rule's text is.
@@ -85,13 +94,42 @@ enum Matching {
     Native(native::Native),
 }
 
-/// The rules of one language with one automaton over all their literals.
+/// The rules of one language with one automaton over all their literals, which asks without regard to case: patterns
+/// that do the same stay within reach, and the others lose little.
 struct Shelf {
-    rules: Vec<usize>,
+    rules: Vec<Shelved>,
     automaton: Option<AhoCorasick>,
-    /// For each rule of the shelf, its clauses as ids of literals.
-    clauses: Vec<Vec<Vec<u32>>>,
     literal_count: usize,
+}
+
+/// A rule's clauses as ids of a shelf's literals.
+struct Shelved {
+    rule: usize,
+    file: Vec<Vec<u32>>,
+    node: Vec<Vec<u32>>,
+}
+
+/// A rule that can match a file, as far as its literals tell.
+struct Candidate {
+    rule: usize,
+    /// Byte offsets of which at least one lies inside any node the rule matches; `None` where every node may match.
+    gate: Option<Vec<u32>>,
+}
+
+/// A compiled candidate.
+struct Ready<'r> {
+    rule: &'r Compiled,
+    gate: Option<Vec<u32>>,
+}
+
+impl Ready<'_> {
+    /// Whether a node of this range can match at all.
+    fn may_match(&self, range: &std::ops::Range<usize>) -> bool {
+        self.gate.as_ref().is_none_or(|offsets| {
+            let at = offsets.partition_point(|&offset| (offset as usize) < range.start);
+            offsets.get(at).is_some_and(|&offset| (offset as usize) < range.end)
+        })
+    }
 }
 
 impl RuleSet {
@@ -101,8 +139,10 @@ impl RuleSet {
             .iter()
             .map(|rule| {
                 let languages = rule.languages.iter().filter_map(|name| name.parse().ok()).collect();
-                let literals =
-                    rule.literals.iter().map(|clause| clause.iter().map(|&word| word.into()).collect()).collect();
+                let owned = |clauses: &[&[&str]]| {
+                    clauses.iter().map(|clause| clause.iter().map(|&word| word.into()).collect()).collect()
+                };
+                let literals = Literals { file: owned(rule.literals), node: owned(rule.own_literals) };
                 Rule::new(rule.id.into(), languages, literals, Text::Builtin { json: rule.json, yaml: rule.yaml })
             })
             .collect();
@@ -157,17 +197,17 @@ impl RuleSet {
             candidates
                 .extend(self.candidates(self.by_language[at].get_or_init(|| self.shelf(Some(language))), target.file));
         }
-        let compiled: Vec<&Compiled> = candidates
+        let ready: Vec<Ready<'_>> = candidates
             .into_iter()
-            .filter_map(|at| match self.rules[at].compiled(target.file.language) {
-                Ok(rule) => rule.applies_to(target.file).then_some(rule),
+            .filter_map(|Candidate { rule, gate }| match self.rules[rule].compiled(target.file.language) {
+                Ok(rule) => rule.applies_to(target.file).then_some(Ready { rule, gate }),
                 Err(error) => {
                     broken(error);
                     None
                 }
             })
             .collect();
-        let mut findings = scan::run(target, &compiled);
+        let mut findings = scan::run(target, &ready);
         findings.sort_by(|a, b| (a.span, &a.check).cmp(&(b.span, &b.check)));
         findings.dedup_by(|a, b| a.span == b.span && a.check == b.check);
         crate::finding::number(target.file, &mut findings);
@@ -180,46 +220,44 @@ impl RuleSet {
             None => rule.languages.is_empty(),
         };
         let rules: Vec<usize> = (0..self.rules.len()).filter(|&at| on_shelf(&self.rules[at])).collect();
+        let literals = |at: &usize| &self.rules[*at].literals;
         let mut words: Vec<&str> =
-            rules.iter().flat_map(|&at| self.rules[at].literals.iter().flatten().map(|word| &**word)).collect();
+            rules.iter().map(literals).flat_map(|of| of.file.iter().chain(&of.node)).flatten().map(|word| &**word).collect();
         words.sort_unstable();
         words.dedup();
         let id = |word: &str| words.binary_search(&word).map_or(0, |at| at as u32);
-        let clauses = rules
-            .iter()
-            .map(|&at| {
-                self.rules[at].literals.iter().map(|clause| clause.iter().map(|word| id(word)).collect()).collect()
-            })
-            .collect();
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&words).ok();
-        Shelf { rules, automaton, clauses, literal_count: words.len() }
+        let ids = |clauses: &[Vec<Box<str>>]| -> Vec<Vec<u32>> {
+            clauses.iter().map(|clause| clause.iter().map(|word| id(word)).collect()).collect()
+        };
+        let shelved = |at: &usize| Shelved { rule: *at, file: ids(&literals(at).file), node: ids(&literals(at).node) };
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&words).ok();
+        Shelf { rules: rules.iter().map(shelved).collect(), automaton, literal_count: words.len() }
     }
 
-    /// Rules of a shelf whose literals occur in the file.
-    fn candidates(&self, shelf: &Shelf, file: &SourceFile) -> Vec<usize> {
-        let mut seen = vec![false; shelf.literal_count];
-        match &shelf.automaton {
-            Some(automaton) => {
-                let mut left = shelf.literal_count;
-                for found in automaton.find_overlapping_iter(&*file.text) {
-                    let at = found.pattern().as_usize();
-                    if !std::mem::replace(&mut seen[at], true) {
-                        left -= 1;
-                        if left == 0 {
-                            break;
-                        }
-                    }
-                }
-            }
-            None => seen.fill(true),
+    /// Rules of a shelf whose literals occur in the file. One pass over the text.
+    fn candidates(&self, shelf: &Shelf, file: &SourceFile) -> Vec<Candidate> {
+        let Some(automaton) = &shelf.automaton else {
+            return shelf.rules.iter().map(|shelved| Candidate { rule: shelved.rule, gate: None }).collect();
+        };
+        let mut places: Vec<Vec<u32>> = vec![Vec::new(); shelf.literal_count];
+        for found in automaton.find_overlapping_iter(&*file.text) {
+            places[found.pattern().as_usize()].push(found.start() as u32);
         }
-        let holds = |clauses: &[Vec<u32>]| clauses.iter().all(|clause| clause.iter().any(|&word| seen[word as usize]));
-        shelf.rules.iter().zip(&shelf.clauses).filter(|(_, clauses)| holds(clauses)).map(|(&at, _)| at).collect()
+        let holds = |clause: &Vec<u32>| clause.iter().any(|&word| !places[word as usize].is_empty());
+        let count = |clause: &&Vec<u32>| clause.iter().map(|&word| places[word as usize].len()).sum::<usize>();
+        let gate = |shelved: &Shelved| {
+            let rarest = shelved.node.iter().min_by_key(count)?;
+            let mut offsets: Vec<u32> = rarest.iter().flat_map(|&word| places[word as usize].iter().copied()).collect();
+            offsets.sort_unstable();
+            Some(offsets)
+        };
+        let can_match = shelf.rules.iter().filter(|shelved| shelved.file.iter().all(holds));
+        can_match.map(|shelved| Candidate { rule: shelved.rule, gate: gate(shelved) }).collect()
     }
 }
 
 impl Rule {
-    fn new(id: Arc<str>, languages: Vec<Language>, literals: Vec<Vec<Box<str>>>, text: Text) -> Self {
+    fn new(id: Arc<str>, languages: Vec<Language>, literals: Literals, text: Text) -> Self {
         let keys: Vec<Option<Language>> =
             if languages.is_empty() { vec![None] } else { languages.iter().copied().map(Some).collect() };
         let compiled = keys.into_iter().map(|key| (key, OnceLock::new())).collect();

@@ -2,7 +2,8 @@
 //!
 //! The answer is in conjunctive form: of each clause at least one literal must occur somewhere in the file. It is
 //! read off the rule's own patterns and regular expressions, errs towards no clause at all, and lets most files be
-//! passed over before they are parsed. Also compiled into the build script.
+//! passed over before they are parsed. The same, asked of the matched node alone (what stands around it left out), lets
+//! most nodes be passed over before they are matched. Also compiled into the build script.
 
 use std::collections::BTreeSet;
 
@@ -14,33 +15,58 @@ type Clauses = Vec<Vec<String>>;
 /// Longer alternations are not worth their cost.
 const MOST_ALTERNATIVES: usize = 96;
 
+/// Where the text has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Anywhere in the file.
+    File,
+    /// Inside the matched node.
+    Node,
+}
+
+/// The clauses that the matched node's own text must meet.
+pub(crate) fn required_of_node(file: &Map<String, Value>) -> Clauses {
+    tidy(of_rule_and_constraints(file, Scope::Node))
+}
+
+fn of_rule_and_constraints(file: &Map<String, Value>, scope: Scope) -> Clauses {
+    let Some(rule) = file.get("rule") else { return Clauses::new() };
+    let around = Around { utils: file.get("utils").and_then(Value::as_object), scope };
+    let mut clauses = of_rule(rule, around, 0);
+    let bound = bound_variables(rule, scope);
+    for (variable, constraint) in file.get("constraints").and_then(Value::as_object).into_iter().flatten() {
+        if bound.contains(variable) {
+            clauses.extend(of_rule(constraint, around, 0));
+        }
+    }
+    clauses
+}
+
 /// The clauses of a whole rule file: its `literals`, `rule`, `taint` and what `constraints` add for certain.
 pub(crate) fn required(file: &Map<String, Value>) -> Clauses {
-    let utils = file.get("utils").and_then(Value::as_object);
-    let mut clauses = Clauses::new();
+    let mut clauses = of_rule_and_constraints(file, Scope::File);
     if let Some(Value::Array(literals)) = file.get("literals") {
         clauses.push(literals.iter().filter_map(|literal| literal.as_str().map(str::to_owned)).collect());
     }
-    if let Some(rule) = file.get("rule") {
-        clauses.extend(of_rule(rule, utils, 0));
-        let bound = bound_variables(rule);
-        for (variable, constraint) in file.get("constraints").and_then(Value::as_object).into_iter().flatten() {
-            if bound.contains(variable) {
-                clauses.extend(of_rule(constraint, utils, 0));
-            }
-        }
-    }
+    let around = Around { utils: file.get("utils").and_then(Value::as_object), scope: Scope::File };
     if let Some(taint) = file.get("taint") {
         for side in ["sources", "sinks"] {
             if let Some(Value::Array(rules)) = taint.get(side) {
-                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, 0))));
+                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, around, 0))));
             }
         }
     }
     tidy(clauses)
 }
 
-fn of_rule(rule: &Value, utils: Option<&Map<String, Value>>, depth: u32) -> Clauses {
+/// What a rule's parts are read against.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    utils: Option<&'a Map<String, Value>>,
+    scope: Scope,
+}
+
+fn of_rule(rule: &Value, around: Around<'_>, depth: u32) -> Clauses {
     let Some(rule) = rule.as_object() else { return Clauses::new() };
     if depth > 8 {
         return Clauses::new();
@@ -57,15 +83,18 @@ fn of_rule(rule: &Value, utils: Option<&Map<String, Value>>, depth: u32) -> Clau
             }
             ("regex", Value::String(regex)) => clauses.extend(of_regex(regex)),
             ("all", Value::Array(rules)) => {
-                clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, utils, depth + 1)))
+                clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, around, depth + 1)))
             }
             ("any", Value::Array(rules)) => {
-                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, utils, depth + 1))))
+                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, around, depth + 1))))
             }
-            ("inside" | "has" | "follows" | "precedes", related) => clauses.extend(of_rule(related, utils, depth + 1)),
+            ("has", inner) => clauses.extend(of_rule(inner, around, depth + 1)),
+            ("inside" | "follows" | "precedes", related) if around.scope == Scope::File => {
+                clauses.extend(of_rule(related, around, depth + 1));
+            }
             ("matches", Value::String(name)) => {
-                if let Some(util) = utils.and_then(|utils| utils.get(name)) {
-                    clauses.extend(of_rule(util, utils, depth + 1));
+                if let Some(util) = around.utils.and_then(|utils| utils.get(name)) {
+                    clauses.extend(of_rule(util, around, depth + 1));
                 }
             }
             _ => {}
@@ -117,7 +146,8 @@ fn words(pattern: &str) -> impl Iterator<Item = String> {
 
 fn of_regex(regex: &str) -> Option<Vec<String>> {
     use regex_syntax::hir::literal::{ExtractKind, Extractor};
-    let hir = regex_syntax::parse(regex).ok()?;
+    // Literals are looked for without regard to case, so the flag need not be unfolded into each spelling.
+    let hir = regex_syntax::parse(regex.strip_prefix("(?i)").unwrap_or(regex)).ok()?;
     let extract = |kind| {
         let sequence = Extractor::new().kind(kind).limit_total(MOST_ALTERNATIVES).extract(&hir);
         let literals: Option<Vec<String>> = sequence
@@ -133,17 +163,20 @@ fn of_regex(regex: &str) -> Option<Vec<String>> {
         .max_by_key(|clause| telling(clause))
 }
 
-/// Metavariables that are bound whenever the rule matches.
-fn bound_variables(rule: &Value) -> BTreeSet<String> {
+/// Metavariables that are bound whenever the rule matches, to nodes that lie in the scope.
+fn bound_variables(rule: &Value, scope: Scope) -> BTreeSet<String> {
     let Some(rule) = rule.as_object() else { return BTreeSet::new() };
     let mut bound = BTreeSet::new();
     for (key, value) in rule {
         match (key.as_str(), value) {
             ("pattern", Value::String(pattern)) => bound.extend(variables(pattern)),
-            ("all", Value::Array(rules)) => bound.extend(rules.iter().flat_map(bound_variables)),
-            ("inside" | "has" | "follows" | "precedes", related) => bound.extend(bound_variables(related)),
+            ("all", Value::Array(rules)) => bound.extend(rules.iter().flat_map(|rule| bound_variables(rule, scope))),
+            ("has", inner) => bound.extend(bound_variables(inner, scope)),
+            ("inside" | "follows" | "precedes", related) if scope == Scope::File => {
+                bound.extend(bound_variables(related, scope));
+            }
             ("any", Value::Array(rules)) => {
-                let mut sets = rules.iter().map(bound_variables);
+                let mut sets = rules.iter().map(|rule| bound_variables(rule, scope));
                 let first = sets.next().unwrap_or_default();
                 bound.extend(sets.fold(first, |all, one| all.intersection(&one).cloned().collect()));
             }
@@ -191,6 +224,12 @@ mod tests {
     }
 
     #[test]
+    fn a_regex_requires_its_literals_whatever_their_case() {
+        assert_eq!(of(json!({"rule": {"kind": "call", "regex": "(?i)^(passwd|secret)$"}})), [["passwd", "secret"]]);
+        assert_eq!(of(json!({"rule": {"kind": "call", "regex": "\\w+"}})), Clauses::new());
+    }
+
+    #[test]
     fn alternatives_become_one_clause_or_none() {
         let rule = json!({"rule": {"any": [{"pattern": "eval($X)"}, {"pattern": "exec($X)"}]}});
         assert_eq!(of(rule), [["eval", "exec"]]);
@@ -204,6 +243,14 @@ mod tests {
         assert_eq!(of(always), [vec!["hashlib"], vec!["md5", "sha1"]]);
         let sometimes = json!({"rule": {"any": [{"pattern": "hashlib.$M($X)"}, {"pattern": "bad($X)"}]}, "constraints": constraints});
         assert_eq!(of(sometimes), [["bad", "hashlib"]]);
+    }
+
+    #[test]
+    fn the_node_itself_need_not_hold_what_stands_around_it() {
+        let rule = json!({"rule": {"pattern": "open($P)", "inside": {"pattern": "with $A: $$$B", "regex": "urlopen"}}});
+        let rule = rule.as_object().unwrap();
+        assert_eq!(required(rule), [["open"], ["with"], ["urlopen"]]);
+        assert_eq!(required_of_node(rule), [["open"]]);
     }
 
     #[test]

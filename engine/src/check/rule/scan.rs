@@ -2,7 +2,7 @@
 
 use ast_grep_core::{Matcher, NodeMatch, matcher::MatcherExt};
 
-use super::{Compiled, Matching};
+use super::{Compiled, Matching, Ready};
 use crate::{
     check::{Node, Target},
     edit::{Applicability, Edit, Fix},
@@ -10,9 +10,9 @@ use crate::{
 };
 
 /// Everything `rules` say of the target, in no particular order.
-pub(super) fn run(target: &Target<'_>, rules: &[&Compiled]) -> Vec<Finding> {
+pub(super) fn run(target: &Target<'_>, rules: &[Ready<'_>]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in rules {
+    for Ready { rule, .. } in rules {
         if let Matching::Native(native) = &rule.matching {
             native.run(target, &rule.meta, &mut findings);
         }
@@ -21,10 +21,10 @@ pub(super) fn run(target: &Target<'_>, rules: &[&Compiled]) -> Vec<Finding> {
     findings
 }
 
-fn patterns(target: &Target<'_>, rules: &[&Compiled], findings: &mut Vec<Finding>) {
-    let mut by_kind: Vec<Vec<&Compiled>> = Vec::new();
-    for &rule in rules {
-        let Matching::Pattern { rule: config, .. } = &rule.matching else { continue };
+fn patterns(target: &Target<'_>, rules: &[Ready<'_>], findings: &mut Vec<Finding>) {
+    let mut by_kind: Vec<Vec<&Ready<'_>>> = Vec::new();
+    for rule in rules {
+        let Matching::Pattern { rule: config, .. } = &rule.rule.matching else { continue };
         for kind in config.matcher.potential_kinds().iter().flat_map(|kinds| kinds.iter()) {
             if by_kind.len() <= kind {
                 by_kind.resize_with(kind + 1, Vec::new);
@@ -36,14 +36,32 @@ fn patterns(target: &Target<'_>, rules: &[&Compiled], findings: &mut Vec<Finding
         return;
     }
     let Some(tree) = target.tree() else { return };
+    let mut passed_over = 0;
     for node in tree.root().dfs() {
-        let Some(rules) = by_kind.get(usize::from(node.kind_id())) else { continue };
-        for rule in rules {
-            if let Some(finding) = try_rule(target, rule, &node) {
-                findings.push(finding);
-            }
+        if node.range().start < passed_over {
+            continue;
         }
+        if is_table(&node) {
+            passed_over = node.range().end;
+            continue;
+        }
+        let Some(rules) = by_kind.get(usize::from(node.kind_id())) else { continue };
+        let range = node.range();
+        findings.extend(
+            rules.iter().filter(|rule| rule.may_match(&range)).filter_map(|rule| try_rule(target, rule.rule, &node)),
+        );
     }
+}
+
+/// Asking a node for its parent costs a walk over the children of each of its ancestors, so that a rule that looks
+/// around (`inside`, `follows`) takes time quadratic in the length of a list. Lists so long that this would be felt are
+/// tables of data and are passed over.
+fn is_table(node: &Node<'_>) -> bool {
+    const LONG: usize = 2_000;
+    const STEPS: usize = 400_000_000;
+    let node = node.get_inner_node();
+    let children = node.child_count();
+    children as usize > LONG && (children as usize).saturating_mul(node.descendant_count()) > STEPS
 }
 
 fn try_rule(target: &Target<'_>, rule: &Compiled, node: &Node<'_>) -> Option<Finding> {
