@@ -4,7 +4,11 @@ pub mod allow;
 mod native;
 pub mod rule;
 
-use std::{cell::OnceCell, ops::Range, sync::Arc};
+use std::{
+    cell::{Cell, OnceCell},
+    ops::Range,
+    sync::Arc,
+};
 
 use ast_grep_core::{AstGrep, tree_sitter::StrDoc};
 
@@ -33,6 +37,7 @@ pub struct Target<'a> {
     pub limits: &'a ChecksConfig,
     tree: OnceCell<Option<Tree>>,
     tree_before: OnceCell<Option<Tree>>,
+    passed_over: Cell<Option<u32>>,
 }
 
 impl<'a> Target<'a> {
@@ -43,12 +48,29 @@ impl<'a> Target<'a> {
         change: &'a FileChange,
         limits: &'a ChecksConfig,
     ) -> Self {
-        Self { file, before, change, limits, tree: OnceCell::new(), tree_before: OnceCell::new() }
+        Self {
+            file,
+            before,
+            change,
+            limits,
+            tree: OnceCell::new(),
+            tree_before: OnceCell::new(),
+            passed_over: Cell::new(None),
+        }
     }
 
     /// The new version's syntax tree; none where its language has no grammar.
     pub fn tree(&self) -> Option<&Tree> {
         self.tree.get_or_init(|| parse(self.file)).as_ref()
+    }
+
+    /// The 1-based line of a list so long that patterns were not matched in it, if there was one.
+    pub fn passed_over(&self) -> Option<u32> {
+        self.passed_over.get()
+    }
+
+    pub(crate) fn pass_over(&self, line: u32) {
+        self.passed_over.set(self.passed_over.get().or(Some(line)));
     }
 
     /// The old version's syntax tree.

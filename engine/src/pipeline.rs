@@ -88,29 +88,29 @@ impl Engine {
     /// Reviews a change. Total: whatever cannot be read or run becomes a Notice.
     pub fn review(&self, versions: Versions) -> Review {
         let Versions { change, old, new, mut notices } = versions;
-        let broken = BrokenRules::default();
+        let troubles = Troubles::default();
         let outcomes: Vec<Outcome> =
-            change.files.par_iter().map(|file| self.review_file(file, &*old, &*new, &broken)).collect();
+            change.files.par_iter().map(|file| self.review_file(file, &*old, &*new, &troubles)).collect();
         let (mut findings, mut files) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             findings.extend(outcome.findings);
             files.extend(outcome.file);
             notices.extend(outcome.notice);
         }
-        notices.extend(broken.notices());
+        notices.extend(troubles.notices());
         notices.sort_by(|a, b| b.gravity.cmp(&a.gravity));
         files.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
         Review { change, findings, notices, files }
     }
 
-    fn review_file(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources, broken: &BrokenRules) -> Outcome {
+    fn review_file(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources, troubles: &Troubles) -> Outcome {
         let file = match self.read(change, &change.path, new) {
             Ok(Some(file)) => file,
             Ok(None) => return Outcome::default(),
             Err(notice) => return Outcome { notice: Some(notice), ..Outcome::default() },
         };
         let before = self.read_before(change, old);
-        let findings = self.look(&file, before.as_ref(), change, broken);
+        let findings = self.look(&file, before.as_ref(), change, troubles);
         Outcome { findings, file: Some(file), notice: None }
     }
 
@@ -124,11 +124,14 @@ impl Engine {
         file: &SourceFile,
         before: Option<&SourceFile>,
         change: &FileChange,
-        broken: &BrokenRules,
+        troubles: &Troubles,
     ) -> Vec<Reviewed> {
         let run = |file: &SourceFile| {
             let target = Target::new(file, before, change, &self.config.checks);
-            let mut findings = self.rules.run(&target, &mut |error| broken.tell(error));
+            let mut findings = self.rules.run(&target, &mut |error| troubles.tell_rule(error));
+            if let Some(line) = target.passed_over() {
+                troubles.tell_table(&file.path, line);
+            }
             findings.retain_mut(|finding| self.levels.apply(finding));
             findings
         };
@@ -139,8 +142,9 @@ impl Engine {
         let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
         let earlier = OnceCell::new();
         let was_there = |finding: &Finding| {
-            let earlier: &HashSet<Fingerprint> =
-                earlier.get_or_init(|| before.map(|before| run(before)).into_iter().flatten().map(|old| old.fingerprint).collect());
+            let earlier: &HashSet<Fingerprint> = earlier.get_or_init(|| {
+                before.map(|before| run(before)).into_iter().flatten().map(|old| old.fingerprint).collect()
+            });
             earlier.contains(&finding.fingerprint)
         };
         let standing = |finding: &Finding| match allowed.reason(finding) {
@@ -200,7 +204,7 @@ impl Engine {
             applied: Vec::new(),
         };
         for _ in 0..MOST_ROUNDS {
-            let findings = self.look(&file, before.as_ref(), &change, &BrokenRules::default());
+            let findings = self.look(&file, before.as_ref(), &change, &Troubles::default());
             let Some((bytes, applied)) = one_round(&file, &findings, most) else { return Some((mended, None)) };
             mended.after = bytes.into();
             mended.applied.extend(applied);
@@ -280,13 +284,20 @@ fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> O
     Some((bytes, vec![(first.finding.check.clone(), first.finding.span.from.line)]))
 }
 
-/// Rules that did not compile, each told once.
+/// What went wrong while looking, each thing told once.
 #[derive(Default)]
-struct BrokenRules(Mutex<BTreeSet<Notice>>);
+struct Troubles(Mutex<BTreeSet<Notice>>);
 
-impl BrokenRules {
-    fn tell(&self, error: &RuleError) {
-        let notice = Notice::failure(&error.rule, format!("not run: {}", error.why));
+impl Troubles {
+    fn tell_rule(&self, error: &RuleError) {
+        self.tell(Notice::failure(&error.rule, format!("not run: {}", error.why)));
+    }
+
+    fn tell_table(&self, path: &RepoPath, line: u32) {
+        self.tell(Notice::skipped(path, format!("the list at line {line} is too long to match patterns in")));
+    }
+
+    fn tell(&self, notice: Notice) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(notice);
     }
 

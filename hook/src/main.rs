@@ -19,6 +19,10 @@ use clap::{CommandFactory, Parser};
 
 use args::{Args, Command};
 
+/// Compiling rules and matching them makes and drops many small things on several threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     match args.color {

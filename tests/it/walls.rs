@@ -43,7 +43,9 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// The modules of engine in the order of lib.rs, which is the architecture.
 fn modules() -> Vec<String> {
-    let declared = |line: &str| line.strip_prefix("pub mod ").or(line.strip_prefix("mod ")).map(|rest| rest.trim_end_matches(';').to_owned());
+    let declared = |line: &str| {
+        line.strip_prefix("pub mod ").or(line.strip_prefix("mod ")).map(|rest| rest.trim_end_matches(';').to_owned())
+    };
     read("engine/src/lib.rs").lines().filter_map(declared).collect()
 }
 
@@ -177,7 +179,8 @@ fn our_own_engine_has_nothing_to_say_about_this_repository() {
         .expect("an engine")
         .ignoring(Ignored::parse(&ignored).expect("patterns"));
     let directory = Directory::new(&root);
-    let files = directory.list().expect("our own files").into_iter().map(|path| FileChange::whole(path, None)).collect();
+    let files =
+        directory.list().expect("our own files").into_iter().map(|path| FileChange::whole(path, None)).collect();
     let review = engine.review(Versions {
         change: Change { origin: Origin::All, files },
         old: Arc::new(Memory::default()),

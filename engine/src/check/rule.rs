@@ -54,9 +54,28 @@ pub struct Rule {
 /// Texts that must occur, in conjunctive form; see [`literal`].
 struct Literals {
     /// Somewhere in the file.
-    file: Vec<Vec<Box<str>>>,
+    file: Clauses,
     /// Inside the matched node.
-    node: Vec<Vec<Box<str>>>,
+    node: Clauses,
+}
+
+/// Clauses of the compiled-in table as they are, or of a rule read at run time.
+enum Clauses {
+    Builtin(&'static [&'static [&'static str]]),
+    Own(Vec<Vec<String>>),
+}
+
+impl Clauses {
+    fn iter(&self) -> impl Iterator<Item = Vec<&str>> {
+        let (builtin, own): (&[&[&str]], &[Vec<String>]) = match self {
+            Self::Builtin(clauses) => (clauses, &[]),
+            Self::Own(clauses) => (&[], clauses),
+        };
+        builtin
+            .iter()
+            .map(|clause| clause.to_vec())
+            .chain(own.iter().map(|clause| clause.iter().map(String::as_str).collect()))
+    }
 }
 
 /// Where the rule's text is.
@@ -139,10 +158,8 @@ impl RuleSet {
             .iter()
             .map(|rule| {
                 let languages = rule.languages.iter().filter_map(|name| name.parse().ok()).collect();
-                let owned = |clauses: &[&[&str]]| {
-                    clauses.iter().map(|clause| clause.iter().map(|&word| word.into()).collect()).collect()
-                };
-                let literals = Literals { file: owned(rule.literals), node: owned(rule.own_literals) };
+                let literals =
+                    Literals { file: Clauses::Builtin(rule.literals), node: Clauses::Builtin(rule.own_literals) };
                 Rule::new(rule.id.into(), languages, literals, Text::Builtin { json: rule.json, yaml: rule.yaml })
             })
             .collect();
@@ -222,15 +239,16 @@ impl RuleSet {
         let rules: Vec<usize> = (0..self.rules.len()).filter(|&at| on_shelf(&self.rules[at])).collect();
         let literals = |at: &usize| &self.rules[*at].literals;
         let mut words: Vec<&str> =
-            rules.iter().map(literals).flat_map(|of| of.file.iter().chain(&of.node)).flatten().map(|word| &**word).collect();
+            rules.iter().map(literals).flat_map(|of| of.file.iter().chain(of.node.iter())).flatten().collect();
         words.sort_unstable();
         words.dedup();
         let id = |word: &str| words.binary_search(&word).map_or(0, |at| at as u32);
-        let ids = |clauses: &[Vec<Box<str>>]| -> Vec<Vec<u32>> {
-            clauses.iter().map(|clause| clause.iter().map(|word| id(word)).collect()).collect()
+        let ids = |clauses: &Clauses| -> Vec<Vec<u32>> {
+            clauses.iter().map(|clause| clause.into_iter().map(id).collect()).collect()
         };
         let shelved = |at: &usize| Shelved { rule: *at, file: ids(&literals(at).file), node: ids(&literals(at).node) };
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&words).ok();
+        let automaton =
+            AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&words).ok();
         Shelf { rules: rules.iter().map(shelved).collect(), automaton, literal_count: words.len() }
     }
 

@@ -7,7 +7,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Compiled, Literals, Matching, Rule, Text, literal};
+use super::{Clauses, Compiled, Literals, Matching, Rule, Text, literal};
 use crate::{
     check::{Meta, native},
     edit::Applicability,
@@ -160,11 +160,10 @@ fn own_rule(document: Map<String, Value>, folder: &str, stem: &str, yaml: &str) 
         _ => vec![folder.to_owned()],
     };
     let languages = names.iter().map(|name| name.parse()).collect::<Result<Vec<Language>, String>>()?;
-    let boxed = |clauses: Vec<Vec<String>>| {
-        clauses.into_iter().map(|clause| clause.into_iter().map(Into::into).collect()).collect()
+    let literals = Literals {
+        file: Clauses::Own(literal::required(&document)),
+        node: Clauses::Own(literal::required_of_node(&document)),
     };
-    let literals =
-        Literals { file: boxed(literal::required(&document)), node: boxed(literal::required_of_node(&document)) };
     let json = serde_json::to_string(&document).map_err(|error| error.to_string())?;
     let rule = Rule::new(id.into(), languages, literals, Text::Own { json, yaml: yaml.to_owned() });
     rule.check().map_err(|error| error.why.clone())?;

@@ -43,6 +43,7 @@ fn patterns(target: &Target<'_>, rules: &[Ready<'_>], findings: &mut Vec<Finding
         }
         if is_table(&node) {
             passed_over = node.range().end;
+            target.pass_over(target.file.lines.position(node.range().start).line);
             continue;
         }
         let Some(rules) = by_kind.get(usize::from(node.kind_id())) else { continue };
