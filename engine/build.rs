@@ -3,6 +3,8 @@
 //! A rule is stored twice: its matching part as compact JSON with the literals that any file it can match must
 //! contain, and the whole file as text for `rules explain` and `rules test`. Nothing is parsed at start-up.
 
+#![expect(clippy::disallowed_methods, reason = "a build script reads the sources it compiles in")]
+
 use std::{
     env,
     error::Error,

@@ -2,6 +2,8 @@
 //!
 //! One thread, each rule alone on files that are parsed already, so that the figure is matching without parsing.
 
+#![expect(clippy::disallowed_methods, reason = "a measuring program")]
+
 use std::{path::Path, time::Instant};
 
 use engine::{
@@ -30,8 +32,8 @@ fn main() {
     let targets: Vec<Target<'_>> =
         files.iter().map(|(file, change)| Target::new(file, None, change, &config.checks)).collect();
     let started = Instant::now();
-    targets.iter().for_each(|target| drop(target.tree()));
-    println!("{:>9.1} ms  parsing {} files", started.elapsed().as_secs_f64() * 1e3, files.len());
+    let trees = targets.iter().filter(|target| target.tree().is_some()).count();
+    println!("{:>9.1} ms  parsing {trees} files", started.elapsed().as_secs_f64() * 1e3);
     let mut costs: Vec<(f64, usize, String)> = RuleSet::builtin()
         .iter()
         .map(|rule| {

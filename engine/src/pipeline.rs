@@ -98,7 +98,7 @@ impl Engine {
             notices.extend(outcome.notice);
         }
         notices.extend(troubles.notices());
-        notices.sort_by(|a, b| b.gravity.cmp(&a.gravity));
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         files.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
         Review { change, findings, notices, files }
     }
@@ -142,9 +142,8 @@ impl Engine {
         let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
         let earlier = OnceCell::new();
         let was_there = |finding: &Finding| {
-            let earlier: &HashSet<Fingerprint> = earlier.get_or_init(|| {
-                before.map(|before| run(before)).into_iter().flatten().map(|old| old.fingerprint).collect()
-            });
+            let earlier: &HashSet<Fingerprint> =
+                earlier.get_or_init(|| before.map(run).into_iter().flatten().map(|old| old.fingerprint).collect());
             earlier.contains(&finding.fingerprint)
         };
         let standing = |finding: &Finding| match allowed.reason(finding) {
@@ -259,8 +258,11 @@ pub struct Mended {
     pub applied: Vec<(CheckId, u32)>,
 }
 
+/// Checks whose findings were mended, each with the 1-based line it was on.
+type Applied = Vec<(CheckId, u32)>;
+
 /// The text with every proven patch that does not meet an earlier one, or `None` where there is no patch.
-fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> Option<(Vec<u8>, Vec<(CheckId, u32)>)> {
+fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> Option<(Vec<u8>, Applied)> {
     let mut edits: Vec<Edit> = Vec::new();
     let mut applied = Vec::new();
     for reviewed in findings {

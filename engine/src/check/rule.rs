@@ -48,8 +48,11 @@ pub struct Rule {
     pub languages: Vec<Language>,
     literals: Literals,
     text: Text,
-    compiled: Vec<(Option<Language>, OnceLock<Result<Compiled, RuleError>>)>,
+    compiled: Vec<Slot>,
 }
+
+/// A rule on one language, compiled when the first file asks for it.
+type Slot = (Option<Language>, OnceLock<Result<Compiled, RuleError>>);
 
 /// Texts that must occur, in conjunctive form; see [`literal`].
 struct Literals {
