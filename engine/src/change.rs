@@ -1,7 +1,12 @@
 //! What was edited? Files and lines that differ between two versions.
 
+mod apply;
+mod compose;
+pub mod diff;
 mod lines;
+pub mod resolve;
 
+pub use apply::{Misfit, apply_hunks, revert_hunks};
 pub use lines::LineSet;
 
 use std::sync::Arc;
@@ -97,6 +102,8 @@ pub enum Kind {
     Symlink,
     /// A submodule.
     Submodule,
+    /// A text of which only the lines of a diff are known, each at its place; the others read as empty.
+    Excerpt,
 }
 
 /// One file of a [`Change`].
@@ -172,6 +179,23 @@ pub struct LineRange {
     pub count: u32,
 }
 
+impl LineRange {
+    /// The 1-based line that the range starts at; with `count` 0 the line after the gap.
+    pub fn begin(self) -> u32 {
+        if self.count == 0 { self.start.saturating_add(1) } else { self.start }
+    }
+
+    /// The 1-based line after the range.
+    pub fn end(self) -> u32 {
+        self.begin().saturating_add(self.count)
+    }
+
+    fn from_begin(begin: i64, count: i64) -> Option<Self> {
+        let start = if count == 0 { begin.checked_sub(1)? } else { begin };
+        (begin >= 1).then_some(Self { start: u32::try_from(start).ok()?, count: u32::try_from(count).ok()? })
+    }
+}
+
 /// One edit with the lines around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hunk {
@@ -224,7 +248,8 @@ pub fn added_lines(hunks: &[Hunk]) -> LineSet {
 
 /// The lines of `new` that are not in `old`, by a line diff (Myers).
 pub fn touched_lines(old: &[u8], new: &[u8]) -> LineSet {
-    let diff = similar::TextDiff::configure().diff_lines(old, new);
+    let (old, new) = (lines_of(old), lines_of(new));
+    let diff = similar::TextDiff::configure().diff_slices(&old, &new);
     let mut set = LineSet::default();
     for op in diff.ops() {
         if !matches!(op.tag(), similar::DiffTag::Equal | similar::DiffTag::Delete) {
@@ -232,4 +257,9 @@ pub fn touched_lines(old: &[u8], new: &[u8]) -> LineSet {
         }
     }
     set
+}
+
+/// Lines with their endings, as git counts them: a lone carriage return ends none.
+fn lines_of(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n').collect()
 }
