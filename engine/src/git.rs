@@ -14,9 +14,13 @@ use std::{
 use git2::{Oid, Repository as Git, Tree};
 
 use crate::{
-    change::{Change, Origin, Versions},
+    change::{
+        Change, Origin, Versions,
+        diff::parse,
+        resolve::{self, Places},
+    },
     notice::Notice,
-    source::{Directory, Memory, RepoPath, SourceError, Sources},
+    source::{BlobId, Directory, Memory, RepoPath, SourceError, Sources},
 };
 
 /// What libgit2 said, without its type.
@@ -336,6 +340,33 @@ impl Repository {
         let new = Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: tree.id() });
         let origin = Origin::Commit { id: commit.id().to_string() };
         Ok(Versions { change: Change { origin, files }, old: Arc::new(Memory::default()), new, notices })
+    }
+
+    /// The versions that a diff from outside stands between: the work tree, the index, HEAD and the blobs its headers
+    /// name are searched for both sides. Total; what is not found has a Notice.
+    pub fn diff(self: &Arc<Self>, name: &str, text: &[u8]) -> Versions {
+        let (files, notices) = parse(text);
+        let work_tree: Box<dyn Sources> = match &self.work_dir {
+            Some(root) => Box::new(Directory::new(root)),
+            None => Box::new(Memory::default()),
+        };
+        let (index, head) = {
+            let git = self.git();
+            let index = self.index(&git).map(|index| objects::entries(&index)).unwrap_or_default();
+            (index, head_tree(&git).ok().flatten().map(|tree| tree.id()))
+        };
+        let index = objects::IndexSource { repository: Arc::clone(self), entries: index };
+        let head = head.map(|tree| objects::TreeSource { repository: Arc::clone(self), tree });
+        let mut others: Vec<&dyn Sources> = vec![&index];
+        others.extend(head.as_ref().map(|head| head as &dyn Sources));
+        let blob = |id: &BlobId| self.blob_named(id);
+        resolve::versions(name, files, notices, &Places { work_tree: &*work_tree, others: &others, blob: &blob })
+    }
+
+    fn blob_named(&self, id: &BlobId) -> Option<Arc<[u8]>> {
+        let git = self.git();
+        let object = git.find_object_by_prefix(&id.0, Some(git2::ObjectType::Blob)).ok()?;
+        Some(object.as_blob()?.content().into())
     }
 
     fn index(&self, git: &Git) -> Result<git2::Index, RepositoryError> {

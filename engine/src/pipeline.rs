@@ -224,7 +224,7 @@ impl Engine {
 
     /// The text under `path`: `None` where there is nothing to read by nature, a Notice where something is left out.
     fn read(&self, change: &FileChange, path: &RepoPath, from: &dyn Sources) -> Result<Option<SourceFile>, Notice> {
-        if change.kind != Kind::Text
+        if !matches!(change.kind, Kind::Text | Kind::Excerpt)
             || !change.has_content()
             || self.exclude.is_match(path)
             || self.ignored.pattern(path).is_some()
@@ -238,7 +238,7 @@ impl Engine {
         };
         let mut file = SourceFile::new(path.clone(), bytes, self.config.review.max_file_bytes)
             .map_err(|why| Notice::skipped(path, format!("not reviewed: {}", because(why))))?;
-        if self.foreign.is_match(path) || says_generated(&file) {
+        if self.foreign.is_match(path) || change.kind == Kind::Excerpt || says_generated(&file) {
             file.language = None;
         }
         Ok(Some(file))

@@ -69,6 +69,9 @@ pub(crate) struct Review {
     /// What B has that its merge base with A has not.
     #[arg(long, group = "what", value_name = "A..B", help_heading = "What to review")]
     pub(crate) range: Option<String>,
+    /// A unified diff from a file, or `-` for standard input.
+    #[arg(long, group = "what", value_name = "FILE|-", help_heading = "What to review")]
+    pub(crate) diff: Option<PathBuf>,
     /// Every file as it is on disk.
     #[arg(long, group = "what", help_heading = "What to review")]
     pub(crate) all: bool,

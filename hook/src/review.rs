@@ -4,7 +4,10 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use engine::{
-    change::{Change, FileChange, Origin, Versions},
+    change::{
+        Change, FileChange, Origin, Versions, diff,
+        resolve::{self, Places},
+    },
     config::{self, FailOn},
     edit::Applicability,
     finding::Severity,
@@ -72,6 +75,8 @@ pub(crate) fn exit_code(review: &Review, fail_on: FailOn) -> ExitCode {
 fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
     let mut versions = if args.all {
         everything(&setup.root)?
+    } else if let Some(file) = &args.diff {
+        from_diff(setup, file)?
     } else {
         let repository = setup.repository()?;
         match (&args.commit, &args.range) {
@@ -83,6 +88,22 @@ fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
     };
     keep_paths(setup, &args.paths, &mut versions)?;
     Ok(versions)
+}
+
+/// A diff can be reviewed without a repository too, against the files of the current folder.
+fn from_diff(setup: &Setup, file: &Path) -> Result<Versions> {
+    let (name, text) = if file == Path::new("-") {
+        ("-".into(), files::read_stdin()?)
+    } else {
+        (file.to_string_lossy(), files::read_bytes(file)?)
+    };
+    if let Some(repository) = &setup.repository {
+        return Ok(repository.diff(&name, &text));
+    }
+    let (files, notices) = diff::parse(&text);
+    let work_tree = Directory::new(&setup.root);
+    let places = Places { work_tree: &work_tree, others: &[], blob: &|_| None };
+    Ok(resolve::versions(&name, files, notices, &places))
 }
 
 fn everything(root: &Path) -> Result<Versions> {
@@ -112,7 +133,7 @@ fn keep_paths(setup: &Setup, paths: &[std::path::PathBuf], versions: &mut Versio
 }
 
 fn apply(setup: &Setup, args: &args::Review, engine: &Engine, versions: &Versions) -> Result<String> {
-    if args.commit.is_some() || args.range.is_some() {
+    if args.commit.is_some() || args.range.is_some() || args.diff.is_some() {
         return Err(anyhow!("--apply needs a change that can still be edited: what is staged, --worktree or --all"));
     }
     let most = if args.r#unsafe { Applicability::Unsafe } else { Applicability::Safe };
