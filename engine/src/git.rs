@@ -1,9 +1,12 @@
 //! What does git hold? The only module that knows git2.
 
+mod command;
 mod diff;
+mod error;
 mod objects;
 mod write;
 
+pub use error::{GitError, IndexKind, RepositoryError};
 pub use write::{Landing, StagedFile};
 
 use std::{
@@ -19,67 +22,9 @@ use crate::{
         diff::parse,
         resolve::{self, Places},
     },
-    notice::Notice,
+    notice::{self, Notice},
     source::{BlobId, Directory, Memory, RepoPath, SourceError, Sources},
 };
-
-/// What libgit2 said, without its type.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct GitError(String);
-
-impl From<git2::Error> for GitError {
-    fn from(error: git2::Error) -> Self {
-        Self(error.message().trim_end_matches('.').to_owned())
-    }
-}
-
-/// Why a repository or a revision cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RepositoryError {
-    /// There is no repository here, or it cannot be opened.
-    #[error("cannot open a git repository at `{path}`")]
-    Open {
-        /// Where it was looked for.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-    /// A revision does not name a commit.
-    #[error("`{revision}` does not name a commit")]
-    Revision {
-        /// As it was given.
-        revision: String,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-    /// The command needs a work tree.
-    #[error("`{path}` is a bare repository and has no work tree")]
-    Bare {
-        /// Its git directory.
-        path: PathBuf,
-    },
-    /// Two versions could not be compared.
-    #[error("cannot compare {what}")]
-    Compare {
-        /// The two versions, in words.
-        what: String,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-    /// The index could not be read.
-    #[error("cannot read the index `{path}`")]
-    Index {
-        /// The index file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: GitError,
-    },
-}
 
 /// Whose hooks a directory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +52,13 @@ impl Repository {
     pub fn discover(start: &Path) -> Result<Self, RepositoryError> {
         // What git wrote, git checked; checking every object's hash again on every read is not a reviewer's work.
         git2::opts::strict_hash_verification(false);
-        let open = || -> Result<Git, git2::Error> {
-            let from_env = git2::RepositoryOpenFlags::FROM_ENV;
-            match Git::open_from_env() {
-                Ok(git) if start == Path::new(".") => Ok(git),
-                _ => Git::open_ext(start, from_env, &[] as &[&std::ffi::OsStr]).or_else(|_| Git::discover(start)),
-            }
+        let flags = git2::RepositoryOpenFlags::FROM_ENV;
+        // Given a path to start from, libgit2 does not look at `GIT_DIR`.
+        let opened = match start == Path::new(".") {
+            true => Git::open_from_env(),
+            false => Git::open_ext(start, flags, &[] as &[&std::ffi::OsStr]),
         };
-        let git = open().map_err(|error| RepositoryError::Open { path: start.to_owned(), source: error.into() })?;
+        let git = opened.map_err(|error| RepositoryError::open(start, error))?;
         Ok(Self {
             work_dir: git.workdir().map(Path::to_owned),
             common_dir: git.commondir().to_owned(),
@@ -139,6 +83,33 @@ impl Repository {
     /// This work tree's own git directory.
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
+    }
+
+    /// Whether objects may be missing here that a remote promised to give when they are asked for.
+    fn is_partial(&self) -> bool {
+        let Ok(config) = self.git().config() else { return false };
+        config.get_string("extensions.partialClone").is_ok()
+            || config.entries(Some("remote\\..*\\.promisor")).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
+    /// Reads, after git has fetched what a partial clone lacks for it. What could not be fetched is a Notice, or the
+    /// error where nothing can be read without it.
+    fn fetched(
+        &self,
+        reading: &[&str],
+        read: impl FnOnce() -> Result<Versions, RepositoryError>,
+    ) -> Result<Versions, RepositoryError> {
+        match (self.fetch_for(reading), read()) {
+            (Ok(()), read) => read,
+            (Err(source), Err(RepositoryError::Compare { .. })) => Err(RepositoryError::Fetch { source }),
+            (Err(_), Err(error)) => Err(error),
+            (Err(source), Ok(mut versions)) => {
+                let error = RepositoryError::Fetch { source };
+                let advice = error.advice().unwrap_or_default();
+                versions.notices.push(Notice::failure("git", notice::chain(&error)).advise(advice));
+                Ok(versions)
+            }
+        }
     }
 
     fn git(&self) -> MutexGuard<'_, Git> {
@@ -189,6 +160,36 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Index`] and [`RepositoryError::Compare`].
     pub fn staged(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
+        self.work_dir()?;
+        self.fetched(&[&READING[..], &["--cached"]].concat(), || match self.staged_by_libgit2() {
+            Err(RepositoryError::IndexKind { .. }) => self.staged_by_command(),
+            done => done,
+        })
+    }
+
+    /// The same where only the git command understands the index.
+    fn staged_by_command(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
+        let compare = |source: GitError| RepositoryError::Compare { what: "the index with HEAD".into(), source };
+        let sides = ["--cached", "--ita-invisible-in-index"];
+        let (mut files, notices) = self.command_diff(&sides).map_err(compare)?;
+        let (head, parents) = {
+            let git = self.git();
+            (head_tree(&git).map_err(|error| compare(error.into()))?.map(|tree| tree.id()), merge_heads(&git))
+        };
+        for parent in parents {
+            let other = self.command_diff(&[&sides[..], &[&parent.to_string()]].concat()).map_err(compare)?.0;
+            diff::narrow(&mut files, other);
+        }
+        let entries = self.command_entries().map_err(compare)?;
+        let new = Arc::new(objects::IndexSource { repository: Arc::clone(self), entries });
+        let old: Arc<dyn Sources> = match head {
+            Some(tree) => Arc::new(objects::TreeSource { repository: Arc::clone(self), tree }),
+            None => Arc::new(Memory::default()),
+        };
+        Ok(Versions { change: Change { origin: Origin::Staged, files }, old, new, notices })
+    }
+
+    fn staged_by_libgit2(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
         let git = self.git();
         let compare = |source: git2::Error| RepositoryError::Compare {
             what: "the index with HEAD".into(),
@@ -225,6 +226,27 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Bare`], [`RepositoryError::Index`] and [`RepositoryError::Compare`].
     pub fn worktree(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
+        self.work_dir()?;
+        self.fetched(&READING, || match self.worktree_by_libgit2() {
+            Err(RepositoryError::IndexKind { .. }) => self.worktree_by_command(),
+            done => done,
+        })
+    }
+
+    /// The same where only the git command understands the index.
+    fn worktree_by_command(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
+        let compare =
+            |source: GitError| RepositoryError::Compare { what: "the work tree with the index".into(), source };
+        let (mut files, notices) = self.command_diff(&[]).map_err(compare)?;
+        files.extend(self.command_untracked().map_err(compare)?);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let entries = self.command_entries().map_err(compare)?;
+        let old = Arc::new(objects::IndexSource { repository: Arc::clone(self), entries });
+        let new = Arc::new(Directory::new(self.work_dir()?));
+        Ok(Versions { change: Change { origin: Origin::Worktree, files }, old, new, notices })
+    }
+
+    fn worktree_by_libgit2(self: &Arc<Self>) -> Result<Versions, RepositoryError> {
         let work_dir = self.work_dir()?.to_owned();
         let git = self.git();
         let compare = |source: git2::Error| RepositoryError::Compare {
@@ -246,6 +268,13 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Revision`] and [`RepositoryError::Compare`].
     pub fn commit(self: &Arc<Self>, revision: &str) -> Result<Versions, RepositoryError> {
+        let id = find_commit(&self.git(), revision)?.id().to_string();
+        let reading =
+            ["diff-tree", "--numstat", "-m", "--root", "--find-renames", "--no-ext-diff", "--no-textconv", &id];
+        self.fetched(&reading, || self.commit_as_it_is(revision))
+    }
+
+    fn commit_as_it_is(self: &Arc<Self>, revision: &str) -> Result<Versions, RepositoryError> {
         let git = self.git();
         let commit = find_commit(&git, revision)?;
         let compare = |source: git2::Error| RepositoryError::Compare {
@@ -277,6 +306,16 @@ impl Repository {
     /// [`RepositoryError::Revision`] for a side that names no commit, [`RepositoryError::Compare`] where the two have
     /// no common ancestor.
     pub fn range(self: &Arc<Self>, range: &str) -> Result<Versions, RepositoryError> {
+        let (base, head) = range.split_once("...").or_else(|| range.split_once("..")).unwrap_or((range, "HEAD"));
+        let or_head = |side: &str| if side.is_empty() { "HEAD".to_owned() } else { side.to_owned() };
+        let sides = {
+            let git = self.git();
+            format!("{}...{}", find_commit(&git, &or_head(base))?.id(), find_commit(&git, &or_head(head))?.id())
+        };
+        self.fetched(&[&READING[..], &[&sides]].concat(), || self.range_as_it_is(range))
+    }
+
+    fn range_as_it_is(self: &Arc<Self>, range: &str) -> Result<Versions, RepositoryError> {
         let (base, head) = range.split_once("...").or_else(|| range.split_once("..")).unwrap_or((range, "HEAD"));
         let or_head = |side: &str| if side.is_empty() { "HEAD".to_owned() } else { side.to_owned() };
         let git = self.git();
@@ -370,21 +409,34 @@ impl Repository {
     }
 
     fn index(&self, git: &Git) -> Result<git2::Index, RepositoryError> {
-        git.index().map_err(|error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() })
+        git.index().map_err(|error| RepositoryError::index(self.git_dir.join("index"), error))
     }
 
     /// The bytes of an object, for whoever holds its id.
     fn blob(&self, id: Oid, path: &RepoPath) -> Result<Arc<[u8]>, SourceError> {
-        let git = self.git();
         let failed = |source: git2::Error| objects::object_error(path.as_str(), &source);
-        Ok(git.find_blob(id).map_err(failed)?.content().into())
+        let read = || self.git().find_blob(id).map(|blob| blob.content().into());
+        match read() {
+            Err(error) if error.code() == git2::ErrorCode::NotFound => {
+                self.fetch_object(&id.to_string()).map_err(|source| objects::not_fetched(path, source))?;
+                read().map_err(failed)
+            }
+            done => done.map_err(failed),
+        }
     }
 }
 
+/// A command that reads every object a review of the same sides reads.
+const READING: [&str; 5] = ["diff", "--numstat", "--find-renames", "--no-ext-diff", "--no-textconv"];
+
 fn find_commit<'git>(git: &'git Git, revision: &str) -> Result<git2::Commit<'git>, RepositoryError> {
-    git.revparse_single(revision)
-        .and_then(|object| object.peel_to_commit())
-        .map_err(|error| RepositoryError::Revision { revision: revision.to_owned(), source: error.into() })
+    git.revparse_single(revision).and_then(|object| object.peel_to_commit()).map_err(|error| {
+        let (revision, source) = (revision.to_owned(), error.into());
+        match git.is_shallow() {
+            true => RepositoryError::Shallow { revision, source },
+            false => RepositoryError::Revision { revision, source },
+        }
+    })
 }
 
 /// The newest ancestor of `local` that the remote is known to have, by its remote-tracking branches.

@@ -224,7 +224,7 @@ impl Engine {
 
     /// The text under `path`: `None` where there is nothing to read by nature, a Notice where something is left out.
     fn read(&self, change: &FileChange, path: &RepoPath, from: &dyn Sources) -> Result<Option<SourceFile>, Notice> {
-        if !matches!(change.kind, Kind::Text | Kind::Excerpt)
+        if !matches!(change.kind, Kind::Text | Kind::Excerpt | Kind::Binary)
             || !change.has_content()
             || self.exclude.is_match(path)
             || self.ignored.pattern(path).is_some()
@@ -238,6 +238,10 @@ impl Engine {
         };
         let mut file = SourceFile::new(path.clone(), bytes, self.config.review.max_file_bytes)
             .map_err(|why| Notice::skipped(path, format!("not reviewed: {}", because(why))))?;
+        if change.kind == Kind::Binary {
+            // Text that git's attributes call binary: they ask for no diff, and without one no line is touched.
+            return Ok(None);
+        }
         if self.foreign.is_match(path) || change.kind == Kind::Excerpt || says_generated(&file) {
             file.language = None;
         }

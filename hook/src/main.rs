@@ -61,11 +61,15 @@ fn run(args: &Args) -> Result<ExitCode> {
     }
 }
 
-/// An error as a person reads it: what failed, then each cause on a line of its own.
+/// An error as a person reads it: what failed, each cause on a line of its own, and what to do.
 fn explain(error: &anyhow::Error) -> String {
     let mut text = format!("error: {error}");
     for cause in error.chain().skip(1) {
         text.push_str(&format!("\n  because: {cause}"));
+    }
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<engine::git::RepositoryError>());
+    if let Some(advice) = known.and_then(engine::git::RepositoryError::advice) {
+        text.push_str(&format!("\n  try: {advice}"));
     }
     text
 }

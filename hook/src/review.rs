@@ -12,6 +12,7 @@ use engine::{
     edit::Applicability,
     finding::Severity,
     git::{Landing, StagedFile},
+    notice::Notice,
     pipeline::{Engine, Mended},
     report::{self, Color},
     review::{Baseline, Review},
@@ -74,6 +75,7 @@ pub(crate) fn exit_code(review: &Review, fail_on: FailOn) -> ExitCode {
 
 fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
     let mut versions = if args.all {
+        setup.refused_repository()?;
         everything(&setup.root)?
     } else if let Some(file) = &args.diff {
         from_diff(setup, file)?
@@ -100,7 +102,10 @@ fn from_diff(setup: &Setup, file: &Path) -> Result<Versions> {
     if let Some(repository) = &setup.repository {
         return Ok(repository.diff(&name, &text));
     }
-    let (files, notices) = diff::parse(&text);
+    let (files, mut notices) = diff::parse(&text);
+    if let Err(error) = setup.refused_repository() {
+        notices.push(Notice::note("git", format!("only files on disk were looked at: {error:#}")));
+    }
     let work_tree = Directory::new(&setup.root);
     let places = Places { work_tree: &work_tree, others: &[], blob: &|_| None };
     Ok(resolve::versions(&name, files, notices, &places))

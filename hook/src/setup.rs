@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use engine::{
     check::rule::RuleSet,
     config::{Config, Layers, Origin},
-    git::Repository,
+    git::{Repository, RepositoryError},
     notice::Notice,
     pipeline::Engine,
     review::Baseline,
@@ -62,6 +62,15 @@ impl Setup {
                 Ok(_) => Err(anyhow!("the repository appeared just now; run the command again")),
                 Err(error) => Err(error.into()),
             },
+        }
+    }
+
+    /// An error when there is a repository here that cannot be used: damaged, or not trusted. None at all is fine.
+    pub(crate) fn refused_repository(&self) -> Result<()> {
+        match self.repository() {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.downcast_ref(), Some(RepositoryError::None { .. })) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,3 +1,4 @@
 //! Apprentice from the outside: the built command on real repositories, and the walls of the code itself.
 
+mod repositories;
 mod walls;

@@ -2,6 +2,7 @@
 
 use git2::{Delta, DiffFindOptions, DiffOptions};
 
+use super::GitError;
 use crate::{
     change::{self, FileChange, Hunk, Kind, Line, LineRange, LineSet, Status, Tag},
     notice::Notice,
@@ -32,10 +33,12 @@ pub(super) fn read(
     mut diff: git2::Diff<'_>,
     leave_out: impl Fn(&[u8]) -> bool,
 ) -> Result<(Vec<FileChange>, Vec<Notice>), git2::Error> {
-    if diff.deltas().any(|delta| delta.status() == Delta::Added) {
-        diff.find_similar(Some(DiffFindOptions::new().renames(true).copies(true).rename_limit(400)))?;
-    }
     let (mut files, mut notices) = (Vec::new(), Vec::new());
+    if diff.deltas().any(|delta| delta.status() == Delta::Added)
+        && let Err(error) = diff.find_similar(Some(DiffFindOptions::new().renames(true).copies(true).rename_limit(400)))
+    {
+        notices.push(Notice::note("git", format!("renames and copies were not looked for: {}", GitError::from(error))));
+    }
     for at in 0..diff.deltas().len() {
         let Some(delta) = diff.get_delta(at) else { continue };
         if matches!(delta.status(), Delta::Unmodified | Delta::Ignored | Delta::Unreadable | Delta::Conflicted) {
@@ -46,7 +49,8 @@ pub(super) fn read(
             continue;
         }
         match read_delta(&diff, at, &delta) {
-            Ok(file) => files.push(file?),
+            Ok(Ok(file)) => files.push(file),
+            Ok(Err(error)) => notices.push(unreadable(bytes, error)),
             Err(invalid) => notices.push(odd_path(bytes, &invalid)),
         }
     }
@@ -56,6 +60,11 @@ pub(super) fn read(
 
 fn odd_path(bytes: &[u8], invalid: &InvalidPath) -> Notice {
     Notice::skipped(bytes.escape_ascii(), format!("not reviewed: {invalid}"))
+}
+
+fn unreadable(path: &[u8], error: git2::Error) -> Notice {
+    let what = format!("not reviewed: git cannot read what changed: {}", GitError::from(error));
+    Notice::failure(path.escape_ascii(), what).advise("git fsck says what else is damaged or missing")
 }
 
 type Delta2<'a> = git2::DiffDelta<'a>;

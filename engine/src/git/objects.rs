@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use git2::{ObjectType, Oid};
 
-use super::Repository;
+use super::{GitError, Repository};
 use crate::source::{Content, RepoPath, SourceError, Sources};
 
 /// A commit's tree.
@@ -46,10 +46,13 @@ impl Sources for TreeSource {
     }
 }
 
+/// A file of the index: its path, its blob and its mode.
+pub(super) type Entry = (RepoPath, Oid, u32);
+
 /// The index as it was when the review began.
 pub(super) struct IndexSource {
     pub(super) repository: Arc<Repository>,
-    pub(super) entries: Vec<(RepoPath, Oid, u32)>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl Sources for IndexSource {
@@ -65,7 +68,7 @@ impl Sources for IndexSource {
     }
 }
 
-pub(super) fn entries(index: &git2::Index) -> Vec<(RepoPath, Oid, u32)> {
+pub(super) fn entries(index: &git2::Index) -> Vec<Entry> {
     let stage = |flags: u16| (flags >> 12) & 3;
     let mut entries: Vec<_> = index
         .iter()
@@ -83,6 +86,11 @@ fn content(repository: &Repository, id: Oid, mode: u32, path: &RepoPath) -> Resu
         0o040_000 => return Ok(None),
         _ => Content::Bytes(repository.blob(id, path)?),
     }))
+}
+
+pub(super) fn not_fetched(path: &RepoPath, source: GitError) -> SourceError {
+    let why = format!("this partial clone lacks it, and fetching it failed: {source}");
+    SourceError::Object { path: path.to_string(), why, missing: true }
 }
 
 pub(super) fn object_error(path: &str, error: &git2::Error) -> SourceError {

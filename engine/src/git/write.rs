@@ -45,6 +45,7 @@ impl Repository {
     /// and hold the fix as an unstaged edit.
     pub fn land(&self, files: &[StagedFile]) -> Result<Vec<Landing>, RepositoryError> {
         let work_dir = self.work_dir()?.to_owned();
+        self.refuse_lock()?;
         let scratch = self.git_dir.join("apprentice/tmp");
         let mut landings = Vec::with_capacity(files.len());
         let mut staged = Vec::new();
@@ -78,11 +79,20 @@ impl Repository {
         Ok(files.iter().map(|file| write(file).map_or_else(Landing::Left, |()| Landing::Landed)).collect())
     }
 
+    /// Where the index cannot be written, the work tree is not written either.
+    fn refuse_lock(&self) -> Result<(), RepositoryError> {
+        let git = self.git();
+        let index = self.index(&git)?;
+        let mut lock = index.path().map_or_else(|| self.git_dir.join("index"), Path::to_owned).into_os_string();
+        lock.push(".lock");
+        let lock = PathBuf::from(lock);
+        if fs::symlink_metadata(&lock).is_ok() { Err(RepositoryError::Locked { path: lock }) } else { Ok(()) }
+    }
+
     fn entry_if_unchanged(&self, file: &StagedFile) -> Result<Option<IndexEntry>, RepositoryError> {
         let git = self.git();
         let mut index = self.index(&git)?;
-        let failed =
-            |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
+        let failed = |error: git2::Error| RepositoryError::index(self.git_dir.join("index"), error);
         index.read(true).map_err(failed)?;
         let entry = index.get_path(file.path.as_ref(), 0);
         Ok(entry.filter(|entry| git.find_blob(entry.id).is_ok_and(|blob| blob.content() == file.before)))
@@ -112,8 +122,7 @@ impl Repository {
 
     fn write_index(&self, staged: &[(IndexEntry, &StagedFile)]) -> Result<(), RepositoryError> {
         let git = self.git();
-        let failed =
-            |error: git2::Error| RepositoryError::Index { path: self.git_dir.join("index"), source: error.into() };
+        let failed = |error: git2::Error| RepositoryError::index(self.git_dir.join("index"), error);
         let current = self.index(&git)?;
         let waiting = current.path().and_then(|path| self.waiting_index(path));
         let mut indexes = vec![current];

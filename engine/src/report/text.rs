@@ -55,7 +55,7 @@ fn groups<'a>(review: &'a Review, reviewed: &'a Reviewed, with_why: bool) -> Vec
             group = group.element(place(file, finding));
             rest.extend(patch(file, reviewed));
         }
-        None => group = group.element(annotate_snippets::Origin::path(finding.path.to_string())),
+        None => group = group.element(annotate_snippets::Origin::path(harmless(finding.path.as_str()))),
     }
     if with_why && !finding.why.is_empty() {
         group = group.element(Level::NOTE.with_name(Some("why")).message(finding.why.trim().to_owned()));
@@ -79,7 +79,7 @@ fn place<'a>(file: &'a SourceFile, finding: &'a Finding) -> Snippet<'a, annotate
     }
     Snippet::source(window.text)
         .line_start(window.first_line)
-        .path(file.path.as_str())
+        .path(harmless(file.path.as_str()))
         .annotation(primary)
         .annotations(notes)
 }
@@ -94,7 +94,8 @@ fn patch<'a>(file: &'a SourceFile, reviewed: &'a Reviewed) -> Option<Group<'a>> 
     let last = patch.edits().iter().map(|edit| edit.end).max()?;
     let window = Window::of(file, first..last);
     let edits = patch.edits().iter().map(|edit| Patch::new(window.inside(&(edit.start..edit.end)), edit.text.as_str()));
-    let snippet = Snippet::source(window.text).line_start(window.first_line).path(file.path.as_str()).patches(edits);
+    let snippet =
+        Snippet::source(window.text).line_start(window.first_line).path(harmless(file.path.as_str())).patches(edits);
     Some(Level::HELP.secondary_title(title).element(snippet))
 }
 

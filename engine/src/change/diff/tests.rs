@@ -1,3 +1,5 @@
+//! What must hold of the parser? Its answer to real diffs, odd ones and nonsense.
+
 use proptest::prelude::*;
 
 use super::*;
