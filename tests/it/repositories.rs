@@ -415,7 +415,7 @@ fn the_environment_names_the_repository_and_the_work_tree() {
 }
 
 #[test]
-fn the_three_ways_to_commit_a_part_are_read_as_they_will_be_committed() {
+fn the_ways_to_commit_a_part_are_read_as_they_will_be_committed() {
     let repo = TempRepo::with(&[("a.txt", GOOD), ("b.txt", GOOD)]);
     let seen = repo.home().join("seen");
     let hook =
@@ -434,6 +434,15 @@ fn the_three_ways_to_commit_a_part_are_read_as_they_will_be_committed() {
     assert_eq!(seen(), [""; 0]);
     assert_ne!(repo.at("repo").try_git(&["commit", "--message", "x", "a.txt"]).code, 0);
     assert_eq!(seen(), ["a.txt:2 any/conflict-marker"]);
+    repo.write("a.txt", format!("{BAD}{}d = 4\n", "-\n".repeat(9)));
+    repo.git(&["add", "a.txt"]);
+    repo.git(&["commit", "--quiet", "--no-verify", "--message", "a"]);
+    repo.write("a.txt", format!("e = 5\n{BAD}{}d = 4\n<<<<<<< x\n=======\n>>>>>>> y\n", "-\n".repeat(9)));
+    let first_hunk = repo.at("repo").try_git_reading(&["commit", "--patch", "--message", "x"], b"y\nn\n");
+    assert_eq!(first_hunk.code, 0, "{}", first_hunk.err);
+    assert_eq!(seen(), [""; 0]);
+    assert_ne!(repo.at("repo").try_git_reading(&["commit", "--patch", "--message", "x"], b"y\n").code, 0);
+    assert_eq!(seen(), ["a.txt:19 any/conflict-marker"]);
 }
 
 #[test]

@@ -245,6 +245,11 @@ impl Elsewhere<'_> {
         self.run(Path::new("git"), &[&["-c", "protocol.file.allow=always"], arguments].concat(), b"")
     }
 
+    /// The same with something on its standard input.
+    pub fn try_git_reading(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        self.run(Path::new("git"), arguments, input)
+    }
+
     /// Runs the built `apprentice` here.
     pub fn apprentice(&self, arguments: &[&str]) -> Ran {
         self.run(&binary(), arguments, b"")

@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         };
         match hunk::read(header, &mut self.lines) {
             Some((hunk, trouble)) => {
-                section.troubles.extend(trouble.map(|trouble| trouble(number)));
+                section.troubles.extend(trouble);
                 let end = |side: fn(&Hunk) -> super::LineRange| section.hunks.last().map_or(1, |hunk| side(hunk).end());
                 if hunk.old.begin() < end(|hunk| hunk.old) || hunk.new.begin() < end(|hunk| hunk.new) {
                     section.troubles.push(Trouble::Order(number));

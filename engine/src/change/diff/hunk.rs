@@ -45,7 +45,8 @@ pub(super) fn notices<'a>(about: &'a str, troubles: &'a [Trouble]) -> impl Itera
 }
 
 /// The hunk below a header, and what is wrong with it. `None` when the header is none.
-pub(super) fn read(header: &[u8], lines: &mut Lines<'_>) -> Option<(Hunk, Option<fn(usize) -> Trouble>)> {
+pub(super) fn read(header: &[u8], lines: &mut Lines<'_>) -> Option<(Hunk, Option<Trouble>)> {
+    let at = lines.number;
     let (mut old, mut new) = ranges(header)?;
     let (mut old_left, mut new_left) = (old.count, new.count);
     let mut hunk: Vec<Line> = Vec::new();
@@ -84,7 +85,7 @@ pub(super) fn read(header: &[u8], lines: &mut Lines<'_>) -> Option<(Hunk, Option
     }
     let short = old_left > 0 || new_left > 0;
     (old, new) = (cut(old, old_left), cut(new, new_left));
-    Some((Hunk { old, new, lines: hunk }, short.then_some(Trouble::Fewer as fn(usize) -> Trouble)))
+    Some((Hunk { old, new, lines: hunk }, short.then_some(Trouble::Fewer(at))))
 }
 
 /// Whether a line that the counts take for a removed one is where the next file begins all the same: its header and
