@@ -442,7 +442,7 @@ fn the_ways_to_commit_a_part_are_read_as_they_will_be_committed() {
     assert_eq!(first_hunk.code, 0, "{}", first_hunk.err);
     assert_eq!(seen(), [""; 0]);
     assert_ne!(repo.at("repo").try_git_reading(&["commit", "--patch", "--message", "x"], b"y\n").code, 0);
-    assert_eq!(seen(), ["a.txt:19 any/conflict-marker"]);
+    assert_eq!(seen(), ["a.txt:18 any/conflict-marker"]);
 }
 
 #[test]
