@@ -37,6 +37,7 @@ pub struct Target<'a> {
     pub limits: &'a ChecksConfig,
     tree: OnceCell<Option<Tree>>,
     tree_before: OnceCell<Option<Tree>>,
+    document: OnceCell<Option<native::yaml::Document>>,
     passed_over: Cell<Option<u32>>,
 }
 
@@ -55,6 +56,7 @@ impl<'a> Target<'a> {
             limits,
             tree: OnceCell::new(),
             tree_before: OnceCell::new(),
+            document: OnceCell::new(),
             passed_over: Cell::new(None),
         }
     }
@@ -76,6 +78,11 @@ impl<'a> Target<'a> {
     /// The old version's syntax tree.
     pub fn tree_before(&self) -> Option<&Tree> {
         self.tree_before.get_or_init(|| self.before.and_then(parse)).as_ref()
+    }
+
+    /// The new version as a YAML document; none where it does not parse as one.
+    pub(crate) fn document(&self) -> Option<&native::yaml::Document> {
+        self.document.get_or_init(|| native::yaml::read(self.tree()?, &self.file.text)).as_ref()
     }
 }
 

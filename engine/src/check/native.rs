@@ -1,6 +1,10 @@
 //! What can a pattern not say? Checks written in Rust, each documented and tested by a rule file that names it.
 
 mod conflict_marker;
+#[cfg(test)]
+mod examples;
+mod workflow;
+pub(super) mod yaml;
 
 use super::{Meta, Target};
 use crate::finding::Finding;
@@ -17,7 +21,7 @@ const ALL: &[Native] = &[Native { name: "conflict-marker", check: conflict_marke
 
 /// The check with this name.
 pub(crate) fn find(name: &str) -> Option<Native> {
-    ALL.iter().copied().find(|native| native.name == name)
+    ALL.iter().chain(workflow::ALL).copied().find(|native| native.name == name)
 }
 
 impl Native {
