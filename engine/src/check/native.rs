@@ -1,6 +1,7 @@
 //! What can a pattern not say? Checks written in Rust, each documented and tested by a rule file that names it.
 
 mod conflict_marker;
+mod dockerfile;
 #[cfg(test)]
 mod examples;
 mod workflow;
@@ -21,7 +22,7 @@ const ALL: &[Native] = &[Native { name: "conflict-marker", check: conflict_marke
 
 /// The check with this name.
 pub(crate) fn find(name: &str) -> Option<Native> {
-    ALL.iter().chain(workflow::ALL).copied().find(|native| native.name == name)
+    ALL.iter().chain(workflow::ALL).chain(dockerfile::ALL).copied().find(|native| native.name == name)
 }
 
 impl Native {

@@ -20,6 +20,8 @@ mod uses;
 
 use std::ops::Range;
 
+pub(super) use uses::is_slip;
+
 use super::{
     Native,
     yaml::{Document, Entry, Scalar, Value},
@@ -99,6 +101,7 @@ checks! {
     "workflow-variable-name" => jobs::variable_name,
     "workflow-expression-syntax" => typing::syntax,
     "workflow-expression-name" => typing::name,
+    "workflow-expression-property" => typing::property,
     "workflow-expression-context" => typing::availability,
     "workflow-expression-type" => typing::kind,
     "dependabot-external-code" => secrets::dependabot_external_code,
@@ -106,12 +109,12 @@ checks! {
 }
 
 fn run(target: &Target<'_>, meta: &Meta, findings: &mut Vec<Finding>, check: Check) {
-    let Some(kind) = FileKind::of(target.file.path.as_str()) else { return };
     let Some(document) = target.document() else { return };
+    let Some(kind) = FileKind::of(target.file.path.as_str(), &document.root) else { return };
     check(&Workflow::new(kind, document), &mut Report { target, meta, findings });
 }
 
-/// What a file of GitHub Actions is, which its path says.
+/// What a file of GitHub Actions is: its keys say so, whatever folder a template keeps it in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Workflow,
@@ -120,16 +123,16 @@ pub(super) enum FileKind {
 }
 
 impl FileKind {
-    fn of(path: &str) -> Option<Self> {
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        if folder.ends_with(".github/workflows") {
-            Some(Self::Workflow)
-        } else if matches!(name, "action.yml" | "action.yaml") {
-            Some(Self::Action)
-        } else if matches!(name, "dependabot.yml" | "dependabot.yaml") {
+    fn of(path: &str, root: &Value) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let in_workflows = path.strip_suffix(name).is_some_and(|folder| folder.ends_with(".github/workflows/"));
+        let has = |key: &str| root.get(key).is_some();
+        if has("updates") && !has("jobs") {
             Some(Self::Dependabot)
+        } else if has("runs") && !has("jobs") && (in_workflows || matches!(name, "action.yml" | "action.yaml")) {
+            Some(Self::Action)
         } else {
-            None
+            (in_workflows && (has("on") || has("jobs"))).then_some(Self::Workflow)
         }
     }
 }

@@ -68,10 +68,10 @@ pub(crate) fn read(tree: &Tree, text: &str) -> Option<Document> {
     }
     let document = root.children().find(|node| node.kind() == "document")?;
     let content = document.children().find(|node| matches!(&*node.kind(), "block_node" | "flow_node"))?;
-    let mut reader = Reader { text, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader { text, anchors: HashMap::new(), hidden: Vec::new(), nodes: 0 };
     let root = reader.value(&content)?;
     let mut unused: Vec<Range<usize>> =
-        reader.anchors.into_values().filter(|anchor| !anchor.used).map(|anchor| anchor.span).collect();
+        reader.anchors.into_values().chain(reader.hidden).filter(|anchor| !anchor.used).map(|anchor| anchor.span).collect();
     unused.sort_by_key(|span| span.start);
     Some(Document { root, unused_anchors: unused })
 }
@@ -86,6 +86,8 @@ pub(crate) struct Document {
 struct Reader<'a> {
     text: &'a str,
     anchors: HashMap<String, Anchor>,
+    /// Those that a later anchor of the same name took the place of.
+    hidden: Vec<Anchor>,
     nodes: usize,
 }
 
@@ -113,7 +115,8 @@ impl Reader<'_> {
         }
         if let Some(anchor) = anchor {
             let name = anchor.text().trim_start_matches('&').to_owned();
-            self.anchors.insert(name, Anchor { value: value.clone(), span: anchor.range(), used: false });
+            let anchor = Anchor { value: value.clone(), span: anchor.range(), used: false };
+            self.hidden.extend(self.anchors.insert(name, anchor));
         }
         Some(value)
     }

@@ -68,7 +68,7 @@ pub(super) fn trigger(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 
 /// A write to the environment file or the search path from text that strangers may have given.
 pub(super) fn environment_file(workflow: &Workflow<'_>, report: &mut Report<'_>) {
-    if workflow.privileged_trigger().is_none() && workflow.kind != super::FileKind::Action {
+    if workflow.privileged_trigger().is_none() {
         return;
     }
     for (_, step) in workflow.steps() {

@@ -100,15 +100,17 @@ pub(super) fn dependabot_external_code(workflow: &Workflow<'_>, report: &mut Rep
 
 /// Updates proposed the moment they are published.
 pub(super) fn dependabot_cooldown(workflow: &Workflow<'_>, report: &mut Report<'_>) {
-    for update in updates(workflow) {
+    let all = updates(workflow);
+    let nowhere = all.iter().all(|update| update.get("cooldown").is_none());
+    for (number, update) in all.iter().enumerate() {
         let Some(ecosystem) = update.entry("package-ecosystem") else { continue };
         let days = |key: &str| update.at(&["cooldown", key]).and_then(Value::as_str).and_then(|days| days.parse::<u32>().ok());
         match update.entry("cooldown") {
-            None => report.at(ecosystem.span.clone()),
+            None if nowhere && number == 0 => report.at(ecosystem.span.clone()),
             Some(entry) if days("default-days").is_some_and(|days| days < 4) => {
                 report.say(entry.span.clone(), "a cooldown of so few days misses most packages that are found to be hostile");
             }
-            Some(_) => {}
+            _ => {}
         }
     }
 }

@@ -58,9 +58,14 @@ fn rights_are_the_jobs_own_or_else_the_workflows() {
 }
 
 #[test]
-fn a_file_is_what_its_path_says() {
-    assert_eq!(FileKind::of(".github/workflows/a.yml"), Some(FileKind::Workflow));
-    assert_eq!(FileKind::of("a/action.yaml"), Some(FileKind::Action));
-    assert_eq!(FileKind::of(".github/dependabot.yml"), Some(FileKind::Dependabot));
-    assert_eq!(FileKind::of("a/b.yml"), None);
+fn a_file_is_what_its_keys_say() {
+    let kind = |path: &str, text: &str| {
+        let file = SourceFile::new(RepoPath::new("a.yml").unwrap(), text.as_bytes().into(), 1 << 20).unwrap();
+        FileKind::of(path, &super::super::yaml::read(&parse(&file).unwrap(), &file.text).unwrap().root)
+    };
+    assert_eq!(kind(".github/workflows/a.yml", "on: push\njobs: {}\n"), Some(FileKind::Workflow));
+    assert_eq!(kind("a/action.yaml", "runs: {using: node20}\n"), Some(FileKind::Action));
+    assert_eq!(kind(".github/dependabot.yml", "version: 2\nupdates: []\n"), Some(FileKind::Dependabot));
+    assert_eq!(kind("a/b.yml", "on: push\njobs: {}\n"), None);
+    assert_eq!(kind(".github/workflows/labels.yml", "a: 1\n"), None);
 }

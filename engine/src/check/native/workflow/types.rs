@@ -277,6 +277,7 @@ fn job_availability(path: &[&str]) -> Option<Availability> {
         ["secrets", _] | ["secrets"] => &["github", "needs", "strategy", "matrix", "secrets", "inputs", "vars"],
         ["name"] | ["runs-on", ..] | ["timeout-minutes"] | ["continue-on-error"] | ["with", ..] | ["container", ..]
         | ["services", ..] | ["environment"] | ["environment", "name"] => JOB_LEVEL,
+        ["snapshot", ..] => &["github", "needs", "strategy", "matrix", "vars", "inputs"],
         ["steps", "if"] => {
             (status, hash_files) = (true, true);
             &["github", "needs", "strategy", "matrix", "job", "runner", "env", "vars", "steps", "inputs"]

@@ -16,8 +16,10 @@ struct Problem<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
-    /// A name that nothing has.
+    /// A context or function that nothing has.
     Name,
+    /// A property that its object does not have.
+    Property,
     /// A value of the wrong kind.
     Kind,
 }
@@ -40,9 +42,14 @@ fn is_read(site: &Site<'_>) -> bool {
     !matches!(site.path.last(), Some(&"description"))
 }
 
-/// A context, property or function that is not there.
+/// A context or function that is not there.
 pub(super) fn name(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     problems(workflow, report, About::Name);
+}
+
+/// A property that is not there, and so empty.
+pub(super) fn property(workflow: &Workflow<'_>, report: &mut Report<'_>) {
+    problems(workflow, report, About::Property);
 }
 
 /// A value of a kind that cannot stand where it does.
@@ -148,7 +155,7 @@ impl<'s> Inference<'_, 's, '_> {
                 Some(kind) => kind,
                 None if open => Type::Any,
                 None => {
-                    self.say(ast, About::Name, missing(ast, name));
+                    self.say(ast, About::Property, missing(ast, name));
                     Type::Any
                 }
             },
@@ -177,7 +184,13 @@ impl<'s> Inference<'_, 's, '_> {
     }
 
     fn binary(&mut self, ast: &'s Ast, operator: Operator, a: &'s Ast, b: &'s Ast) -> Type {
-        let (left, right) = (self.kind(a), self.kind(b));
+        let told = self.problems.len();
+        let left = self.kind(a);
+        if operator == Operator::Or && a.path().is_some() {
+            // `x.y || 'default'` is how an absent property is provided for.
+            self.problems.truncate(told);
+        }
+        let right = self.kind(b);
         match operator {
             Operator::And => Type::or(left, right),
             Operator::Or => match left {

@@ -104,24 +104,38 @@ fn looks_like_version(reference: &str) -> bool {
     version.starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// Actions whose reference names the tool they install, by design of their authors.
+const CHOSEN_BY_REFERENCE: &[&str] = &["dtolnay/rust-toolchain", "dtolnay/install", "taiki-e/install-action"];
+
 /// An action taken from a branch.
 pub(super) fn branch(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     for uses in all(workflow) {
         let Kind::Repository { owner, reference, .. } = uses.target else { continue };
-        if !is_hash(reference) && !looks_like_version(reference) && !is_githubs(owner) {
+        let by_design = CHOSEN_BY_REFERENCE.iter().any(|action| uses.is(action));
+        if !is_hash(reference) && !looks_like_version(reference) && !is_githubs(owner) && !by_design {
             report.say(uses.scalar.span.clone(), format!("the action is whatever `{reference}` holds when the job runs"));
         }
     }
 }
 
-/// A stranger's action taken by a tag.
+/// A stranger's action taken by a tag, in a job that has something to lose.
 pub(super) fn unpinned(workflow: &Workflow<'_>, report: &mut Report<'_>) {
-    for uses in all(workflow) {
+    for (job, step) in workflow.steps() {
+        let Some(uses) = step.uses().filter(|uses| !uses.scalar.text.contains("${{")) else { continue };
         let Kind::Repository { owner, reference, .. } = uses.target else { continue };
-        if !is_hash(reference) && looks_like_version(reference) && !is_githubs(owner) {
+        let by_tag = !is_hash(reference) && looks_like_version(reference) && !is_githubs(owner);
+        if by_tag && job.is_some_and(|job| has_something_to_lose(workflow, job, report.text())) {
             report.say(uses.scalar.span.clone(), format!("the tag `{reference}` can be moved to other code by `{owner}`"));
         }
     }
+}
+
+/// Whether a job is given secrets, or a token that can write.
+fn has_something_to_lose(workflow: &Workflow<'_>, job: &Job<'_>, text: &str) -> bool {
+    let written = &text[job.value.span.clone()];
+    let secrets = written.match_indices("secrets.").any(|(at, _)| !written[at + 8..].starts_with("GITHUB_TOKEN"));
+    let scopes = super::permissions::SCOPES.iter();
+    secrets || scopes.into_iter().any(|(scope, _)| workflow.right(Some(job), scope) == Some("write"))
 }
 
 /// A container image that names no version, or the newest.
@@ -263,7 +277,7 @@ fn has_action(owner: &str, name: &str) -> bool {
 }
 
 /// One letter more, less or other, or two neighbors swapped.
-pub(super) fn is_slip(a: &str, b: &str) -> bool {
+pub(in crate::check::native) fn is_slip(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let start = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let most = a.len().min(b.len()) - start;
@@ -460,9 +474,13 @@ pub(super) fn checkout_credentials(workflow: &Workflow<'_>, report: &mut Report<
     if workflow.kind == FileKind::Dependabot {
         return;
     }
-    let groups = workflow.jobs.iter().map(|job| &job.steps).chain([&workflow.own_steps]);
-    for steps in groups {
+    let open_to_strangers = workflow.privileged_trigger().is_some() || workflow.trigger("issue_comment").is_some();
+    for steps in workflow.jobs.iter().map(|job| &job.steps).chain([&workflow.own_steps]) {
         let pushes = steps.iter().any(|&step| needs_credentials(step));
+        let uploads = steps.iter().any(|step| step.uses().is_some_and(|uses| uses.is("actions/upload-artifact")));
+        if !uploads && !open_to_strangers {
+            continue;
+        }
         for &step in steps.iter() {
             let is_checkout = step.uses().is_some_and(|uses| uses.is("actions/checkout"));
             if is_checkout && !pushes && step.with("persist-credentials").is_none() && step.with("ssh-key").is_none() {
