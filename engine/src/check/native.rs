@@ -4,6 +4,7 @@ mod conflict_marker;
 mod dockerfile;
 #[cfg(test)]
 mod examples;
+mod sql;
 mod workflow;
 pub(super) mod yaml;
 
@@ -22,7 +23,7 @@ const ALL: &[Native] = &[Native { name: "conflict-marker", check: conflict_marke
 
 /// The check with this name.
 pub(crate) fn find(name: &str) -> Option<Native> {
-    ALL.iter().chain(workflow::ALL).chain(dockerfile::ALL).copied().find(|native| native.name == name)
+    ALL.iter().chain(workflow::ALL).chain(dockerfile::ALL).chain(sql::ALL).copied().find(|native| native.name == name)
 }
 
 impl Native {
