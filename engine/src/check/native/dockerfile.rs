@@ -91,14 +91,19 @@ impl Dockerfile {
             let end = line_end(text, at);
             let line = &text[at..end];
             let lead = line.len() - line.trim_start().len();
-            let name = line.trim_start().split_whitespace().next().unwrap_or("");
+            let name = line.split_whitespace().next().unwrap_or("");
             if name.is_empty() || name.starts_with('#') || !name.bytes().all(|byte| byte.is_ascii_alphabetic()) {
                 at = end + 1;
                 continue;
             }
             let start = at + lead + name.len();
             let (flat, end) = body(text, start);
-            instructions.push(Instruction { keyword: name.to_ascii_uppercase(), span: at + lead..end, start, text: flat });
+            instructions.push(Instruction {
+                keyword: name.to_ascii_uppercase(),
+                span: at + lead..end,
+                start,
+                text: flat,
+            });
             at = end + 1;
         }
         Self { instructions }
@@ -109,8 +114,13 @@ impl Dockerfile {
     }
 
     fn stages(&self) -> Vec<Stage<'_>> {
-        let starts: Vec<usize> =
-            self.instructions.iter().enumerate().filter(|(_, found)| found.keyword == "FROM").map(|(at, _)| at).collect();
+        let starts: Vec<usize> = self
+            .instructions
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.keyword == "FROM")
+            .map(|(at, _)| at)
+            .collect();
         let ends = starts.iter().skip(1).copied().chain([self.instructions.len()]);
         let stage = |(&start, end): (&usize, usize)| Stage {
             from: &self.instructions[start],
@@ -139,7 +149,8 @@ fn body(text: &str, start: usize) -> (String, usize) {
             Some(kept) => flat.extend(kept.chars().chain(std::iter::repeat_n(' ', end - at - kept.len()))),
             None => flat.push_str(&text[at..end]),
         }
-        let goes_on = (joined.is_some() || is_comment || (kept.trim().is_empty() && !flat.trim().is_empty())) && end < text.len();
+        let goes_on =
+            (joined.is_some() || is_comment || (kept.trim().is_empty() && !flat.trim().is_empty())) && end < text.len();
         if !goes_on {
             return here_documents(text, flat, end);
         }

@@ -168,7 +168,8 @@ fn token(rest: &str, c: char) -> (Kind, usize) {
             (Kind::Word, end.unwrap_or(rest.len()))
         }
         _ => {
-            let long = ["<=>", "<>", "!=", "<=", ">=", "||", "::", ":="].into_iter().find(|sign| rest.starts_with(sign));
+            let long =
+                ["<=>", "<>", "!=", "<=", ">=", "||", "::", ":="].into_iter().find(|sign| rest.starts_with(sign));
             (Kind::Sign, long.map_or(c.len_utf8(), str::len))
         }
     }

@@ -81,6 +81,7 @@ checks! {
     "workflow-contains-text" => condition::contains,
     "workflow-condition-always" => condition::always,
     "workflow-condition-constant" => condition::constant,
+    "workflow-expression-obscured" => condition::obscured,
     "workflow-ternary" => condition::ternary,
     "workflow-unknown-key" => schema::unknown_key,
     "workflow-missing-key" => schema::missing_key,
@@ -171,9 +172,12 @@ pub(super) struct Step<'a> {
 impl<'a> Workflow<'a> {
     fn new(kind: FileKind, document: &'a Document) -> Self {
         let root = &document.root;
-        let job = |entry: &'a Entry| Job { id: &entry.key, value: &entry.value, steps: steps(entry.value.get("steps")) };
+        let job =
+            |entry: &'a Entry| Job { id: &entry.key, value: &entry.value, steps: steps(entry.value.get("steps")) };
         let jobs = match kind {
-            FileKind::Workflow => root.get("jobs").map_or_else(Vec::new, |jobs| jobs.entries().iter().map(job).collect()),
+            FileKind::Workflow => {
+                root.get("jobs").map_or_else(Vec::new, |jobs| jobs.entries().iter().map(job).collect())
+            }
             _ => Vec::new(),
         };
         let own_steps = match kind {
@@ -337,7 +341,11 @@ impl Report<'_> {
 pub(super) fn insert_key(report: &Report<'_>, at: usize, pair: &str) -> Edit {
     let newline = if report.target.file.newline() == crate::source::Newline::CrLf { "\r\n" } else { "\n" };
     let indent = " ".repeat(report.column(at));
-    let lines: Vec<String> = pair.lines().enumerate().map(|(n, line)| if n == 0 { line.to_owned() } else { format!("{indent}{line}") }).collect();
+    let lines: Vec<String> = pair
+        .lines()
+        .enumerate()
+        .map(|(n, line)| if n == 0 { line.to_owned() } else { format!("{indent}{line}") })
+        .collect();
     Edit::insert(at, format!("{}{newline}{indent}", lines.join(newline)))
 }
 

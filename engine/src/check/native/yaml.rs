@@ -70,8 +70,13 @@ pub(crate) fn read(tree: &Tree, text: &str) -> Option<Document> {
     let content = document.children().find(|node| matches!(&*node.kind(), "block_node" | "flow_node"))?;
     let mut reader = Reader { text, anchors: HashMap::new(), hidden: Vec::new(), nodes: 0 };
     let root = reader.value(&content)?;
-    let mut unused: Vec<Range<usize>> =
-        reader.anchors.into_values().chain(reader.hidden).filter(|anchor| !anchor.used).map(|anchor| anchor.span).collect();
+    let mut unused: Vec<Range<usize>> = reader
+        .anchors
+        .into_values()
+        .chain(reader.hidden)
+        .filter(|anchor| !anchor.used)
+        .map(|anchor| anchor.span)
+        .collect();
     unused.sort_by_key(|span| span.start);
     Some(Document { root, unused_anchors: unused })
 }
@@ -282,8 +287,10 @@ impl Decoded {
     fn block(&mut self, raw: &str, start: usize, folded: bool) {
         let Some(header) = raw.find('\n') else { return };
         let body = &raw[header + 1..];
-        let indent =
-            body.lines().find(|line| !line.trim().is_empty()).map_or(0, |line| line.len() - line.trim_start_matches(' ').len());
+        let indent = body
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .map_or(0, |line| line.len() - line.trim_start_matches(' ').len());
         let mut at = start + header + 1;
         let mut previous_folds = false;
         for line in body.split_inclusive('\n') {

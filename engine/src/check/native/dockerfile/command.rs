@@ -42,15 +42,22 @@ patterns! {
     PIPE = r"\b(?:curl|wget)\s[^;&|]*\|\s*(?:sudo\s+(?:-\S+\s+)*)?(?:/bin/|/usr/bin/env\s+)?(?:ba|da|z)?sh\b";
     PASSWORD = r#"\bchpasswd\b|\bpasswd\s+(?:-d\s+)?root\b|\busermod\s[^;&|]*\s(?:-p|--password)\s"#;
     WORLD = r"\bchmod\s+(?:-\S+\s+)*(?:0?777|a\+rwx|ugo\+rwx)\s";
+    SIMULATES = r"\s(?:-s|--simulate|--dry-run|--just-print|--download-only)(?:\s|$)";
     RECOMMENDS = r"--no-install-recommends|Install-Recommends\s*[=\s]\s*.?(?:0|false)";
     LISTS = r"/var/lib/apt(?:/lists)?|apt-get\s+(?:dist)?clean|--mount=type=(?:cache|tmpfs)|docker-clean|apt-clean";
 }
 
 /// Every match of a pattern in an instruction, less those inside an `echo`.
-fn each<'i>(pattern: &'static LazyLock<Option<Regex>>, instruction: &'i Instruction) -> Vec<(Range<usize>, regex::Captures<'i>)> {
+fn each<'i>(
+    pattern: &'static LazyLock<Option<Regex>>,
+    instruction: &'i Instruction,
+) -> Vec<(Range<usize>, regex::Captures<'i>)> {
     let Some(pattern) = &**pattern else { return Vec::new() };
     let found = pattern.captures_iter(&instruction.text);
-    found.filter_map(|found| Some((found.get(0)?.range(), found))).filter(|(at, _)| !is_shown(&instruction.text, at.start)).collect()
+    found
+        .filter_map(|found| Some((found.get(0)?.range(), found)))
+        .filter(|(at, _)| !is_shown(&instruction.text, at.start))
+        .collect()
 }
 
 /// Whether the words before, in the same command, only print it.
@@ -91,7 +98,8 @@ pub(super) fn update_alone(file: &Dockerfile, report: &mut Report<'_>) {
 
 /// `apt-get install` that asks and gets no answer.
 pub(super) fn install_asks(file: &Dockerfile, report: &mut Report<'_>) {
-    let configured = file.instructions.iter().any(|found| found.text.contains("Assume-Yes") || found.text.contains("APT::Get"));
+    let configured =
+        file.instructions.iter().any(|found| found.text.contains("Assume-Yes") || found.text.contains("APT::Get"));
     for run in file.named("RUN").filter(|_| !configured) {
         for (at, found) in each(&APT_INSTALL, run) {
             let piped = run.text[..at.start].trim_end().ends_with('|');
@@ -123,7 +131,8 @@ pub(super) fn recommends(file: &Dockerfile, report: &mut Report<'_>) {
     for run in file.named("RUN").filter(|_| !configured) {
         for (at, found) in each(&APT_INSTALL, run) {
             let verb = found.get(1);
-            if verb.is_some_and(|verb| verb.as_str() == "install") && !has(&RECOMMENDS, &run.text[at.clone()]) {
+            let done = has(&RECOMMENDS, &run.text[at.clone()]) || has(&SIMULATES, &run.text[at.clone()]);
+            if verb.is_some_and(|verb| verb.as_str() == "install") && !done {
                 let end = verb.map_or(at.end, |verb| verb.end());
                 report.at(run.range(trimmed(&run.text, at)));
                 report.fix(Applicability::Unsafe, Edit::insert(run.range(end..end).start, " --no-install-recommends"));
@@ -137,7 +146,9 @@ pub(super) fn lists_kept(file: &Dockerfile, report: &mut Report<'_>) {
     let stages = file.stages();
     let Some(last) = stages.last() else { return };
     for run in last.instructions.iter().filter(|instruction| instruction.keyword == "RUN") {
-        let updates = each(&UPDATE, run).into_iter().find(|(_, found)| found.get(1).is_some_and(|name| name.as_str().starts_with("apt")));
+        let updates = each(&UPDATE, run)
+            .into_iter()
+            .find(|(_, found)| found.get(1).is_some_and(|name| name.as_str().starts_with("apt")));
         if let Some((at, _)) = updates.filter(|_| !has(&LISTS, &run.text) && has(&APT_INSTALL, &run.text)) {
             report.at(run.range(at));
         }

@@ -26,10 +26,14 @@ pub(super) fn add(file: &Dockerfile, report: &mut Report<'_>) {
         let sources = &words[..words.len().saturating_sub(1)];
         let special = |word: &str| {
             let word = word.trim_matches(['[', ']', '"', ',', '\'']);
-            word.contains("://") || word.starts_with("git@") || word.contains('$') || UNPACKED.iter().any(|end| word.ends_with(end))
+            word.contains("://")
+                || word.starts_with("git@")
+                || word.contains('$')
+                || UNPACKED.iter().any(|end| word.ends_with(end))
         };
         let globs_archives = sources.iter().any(|(_, word)| word.contains(".t") && word.contains('*'));
-        let foreign = add.option("--checksum").is_some() || add.option("--keep-git-dir").is_some() || add.text.contains("<<");
+        let foreign =
+            add.option("--checksum").is_some() || add.option("--keep-git-dir").is_some() || add.text.contains("<<");
         if !sources.is_empty() && !foreign && !globs_archives && !sources.iter().any(|(_, word)| special(word)) {
             let keyword = add.span.start..add.span.start + 3;
             report.at(keyword.clone());
@@ -78,7 +82,10 @@ pub(super) fn secret(file: &Dockerfile, report: &mut Report<'_>) {
         for pair in pairs.captures_iter(&instruction.text) {
             let (Some(whole), Some(name), Some(value)) = (pair.get(0), pair.get(1), pair.get(2)) else { continue };
             if secret.is_match(name.as_str()) && is_secret(value.as_str().trim_matches(['"', '\''])) {
-                report.say(instruction.range(whole.range()), format!("the value of `{}` is kept in the image for all to read", name.as_str()));
+                report.say(
+                    instruction.range(whole.range()),
+                    format!("the value of `{}` is kept in the image for all to read", name.as_str()),
+                );
             }
         }
         older_form(&instruction.keyword, instruction, secret, report);
@@ -93,12 +100,16 @@ fn older_form(keyword: &str, instruction: &super::Instruction, secret: &Regex, r
         && secret.is_match(name)
         && is_secret(value)
     {
-        report.say(instruction.range(*at..*at + name.len()), format!("the value of `{name}` is kept in the image for all to read"));
+        report.say(
+            instruction.range(*at..*at + name.len()),
+            format!("the value of `{name}` is kept in the image for all to read"),
+        );
     }
 }
 
 fn is_secret(value: &str) -> bool {
-    let placeholder = ["changeme", "change_me", "example", "dummy", "placeholder", "your", "todo", "none", "null", "xxx", "test"];
+    let placeholder =
+        ["changeme", "change_me", "example", "dummy", "placeholder", "your", "todo", "none", "null", "xxx", "test"];
     let lower = value.to_ascii_lowercase();
     value.len() >= 4
         && !value.contains(['$', '<'])

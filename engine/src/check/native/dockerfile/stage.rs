@@ -21,8 +21,12 @@ pub(super) fn user_missing(file: &Dockerfile, report: &mut Report<'_>) {
     let base = stage.base();
     let inherits = stages.iter().any(|other| other.name().is_some_and(|(_, name)| name.eq_ignore_ascii_case(base)));
     let runs = stage.last("CMD").or_else(|| stage.last("ENTRYPOINT"));
-    let rootless = base.contains("nonroot") || base.contains("rootless") || base.contains("unprivileged") || base == "scratch";
-    if stage.last("USER").is_none() && !inherits && !rootless && runs.is_some() {
+    let rootless =
+        base.contains("nonroot") || base.contains("rootless") || base.contains("unprivileged") || base == "scratch";
+    let steps_down = stage.instructions.iter().any(|found| {
+        ["gosu", "su-exec", "setpriv", "useradd", "adduser", "s6-"].iter().any(|word| found.text.contains(word))
+    });
+    if !steps_down && stage.last("USER").is_none() && !inherits && !rootless && runs.is_some() {
         report.at(stage.from.first_line(report.file));
     }
 }
@@ -83,7 +87,8 @@ pub(super) fn unknown(file: &Dockerfile, report: &mut Report<'_>) {
 /// An `ARG` from before the first `FROM`, read in a stage that does not take it over.
 pub(super) fn argument_out_of_scope(file: &Dockerfile, report: &mut Report<'_>) {
     let head = file.instructions.iter().take_while(|instruction| instruction.keyword != "FROM");
-    let global: Vec<&str> = head.filter(|found| found.keyword == "ARG").filter_map(|found| variable(&found.text)).collect();
+    let global: Vec<&str> =
+        head.filter(|found| found.keyword == "ARG").filter_map(|found| variable(&found.text)).collect();
     let mut inherited: HashSet<String> = HashSet::new();
     for stage in file.stages() {
         let mut known = inherited.clone();
@@ -95,7 +100,10 @@ pub(super) fn argument_out_of_scope(file: &Dockerfile, report: &mut Report<'_>) 
             }
             for name in &global {
                 if let Some(at) = reads(&instruction.text, name).filter(|_| !known.contains(*name)) {
-                    report.say(instruction.range(at..at + name.len()), format!("`{name}` is empty here: it is declared before `FROM`"));
+                    report.say(
+                        instruction.range(at..at + name.len()),
+                        format!("`{name}` is empty here: it is declared before `FROM`"),
+                    );
                     known.insert((*name).to_owned());
                 }
             }
@@ -114,7 +122,10 @@ fn defined(text: &str) -> Vec<String> {
 
 /// Names that a script sets itself.
 fn assigned(text: &str) -> Vec<String> {
-    text.split(|c: char| c.is_whitespace() || c == ';').filter_map(|word| word.split_once('=')).map(|(name, _)| name.to_owned()).collect()
+    text.split(|c: char| c.is_whitespace() || c == ';')
+        .filter_map(|word| word.split_once('='))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 /// Where `$NAME` or `${NAME…}` stands.
@@ -126,11 +137,18 @@ fn reads(text: &str, name: &str) -> Option<usize> {
     braced.filter(ends).filter(given).or(bare.filter(ends))
 }
 
-/// A service with a port and no way to ask whether it is well.
+/// Ports on which one answers requests of the web.
+const WEB_PORTS: &[&str] = &["80", "443", "3000", "5000", "8000", "8080", "8443", "8888"];
+
+/// A web service with no way to ask whether it is well.
 pub(super) fn healthcheck_missing(file: &Dockerfile, report: &mut Report<'_>) {
     let stages = file.stages();
     let Some(stage) = stages.last() else { return };
-    let serves = stage.last("EXPOSE").is_some() && (stage.last("CMD").is_some() || stage.last("ENTRYPOINT").is_some());
+    let web = |found: &super::Instruction| {
+        found.words().iter().any(|(_, word)| WEB_PORTS.contains(&word.trim_end_matches("/tcp")))
+    };
+    let exposes = stage.instructions.iter().any(|found| found.keyword == "EXPOSE" && web(found));
+    let serves = exposes && (stage.last("CMD").is_some() || stage.last("ENTRYPOINT").is_some());
     if serves && file.named("HEALTHCHECK").next().is_none() {
         report.at(stage.from.first_line(report.file));
     }
@@ -144,7 +162,10 @@ pub(super) fn repeated(file: &Dockerfile, report: &mut Report<'_>) {
             let all = counts.get(&keyword.to_ascii_lowercase()).copied().unwrap_or(0);
             let lost = stage.instructions.iter().filter(|found| found.keyword == keyword).take(all.saturating_sub(1));
             for instruction in lost {
-                report.say(instruction.span.clone(), format!("this `{keyword}` is never used: a later one of the stage replaces it"));
+                report.say(
+                    instruction.span.clone(),
+                    format!("this `{keyword}` is never used: a later one of the stage replaces it"),
+                );
             }
         }
     }

@@ -6,14 +6,18 @@ use crate::edit::{Applicability, Edit};
 /// `UPDATE` or `DELETE` of every row.
 pub(super) fn no_where(statement: &Statement<'_>, report: &mut Report<'_>) {
     let is_delete = statement.starts(&["DELETE", "FROM"]);
-    let is_update = statement.starts(&["UPDATE"]) && statement.has_outside("SET") && !statement.starts(&["UPDATE", "STATISTICS"]);
+    let is_update =
+        statement.starts(&["UPDATE"]) && statement.has_outside("SET") && !statement.starts(&["UPDATE", "STATISTICS"]);
     let limited = ["WHERE", "JOIN", "USING", "LIMIT", "FROM"].iter().any(|word| match (is_delete, *word) {
         (true, "FROM") => false,
         _ => statement.has_outside(word),
     });
     if (is_delete || is_update) && !limited {
         let verb = statement.tokens[0].text.to_ascii_uppercase();
-        report.say(statement.range(0, if is_delete { 2 } else { 1 }), format!("this `{verb}` reaches every row of the table"));
+        report.say(
+            statement.range(0, if is_delete { 2 } else { 1 }),
+            format!("this `{verb}` reaches every row of the table"),
+        );
     }
 }
 
@@ -36,8 +40,10 @@ pub(super) fn null_compared(statement: &Statement<'_>, report: &mut Report<'_>) 
 /// Whether the `=` at a place compares rather than assigns.
 fn is_condition(statement: &Statement<'_>, at: usize) -> bool {
     const COMPARES: &[&str] = &["WHERE", "AND", "OR", "ON", "HAVING", "WHEN", "NOT", "CHECK"];
-    const ASSIGNS: &[&str] =
-        &["SET", "DEFAULT", "EXEC", "EXECUTE", "CALL", "DECLARE", "VALUES", "SELECT", "RETURNS", "AS", "THEN", "ELSE", ","];
+    const ASSIGNS: &[&str] = &[
+        "SET", "DEFAULT", "EXEC", "EXECUTE", "CALL", "DECLARE", "VALUES", "SELECT", "RETURNS", "AS", "THEN", "ELSE",
+        ",",
+    ];
     let depth = statement.tokens[at].depth;
     let before = statement.tokens[..at].iter().rev().filter(|token| token.depth <= depth);
     let mut decisive = before.filter(|token| token.is_any(COMPARES) || token.is_any(ASSIGNS));
@@ -87,7 +93,10 @@ pub(super) fn password(statement: &Statement<'_>, report: &mut Report<'_>) {
             let text = statement.tokens.get(at + words.len()).filter(|token| token.kind == Kind::Text);
             let plain = text.is_some_and(|token| {
                 let inner = token.text.trim_matches('\'');
-                !inner.is_empty() && !inner.contains(['$', '{', '<', '%']) && !inner.starts_with("SCRAM-") && !inner.starts_with("md5")
+                !inner.is_empty()
+                    && !inner.contains(['$', '{', '<', '%'])
+                    && !inner.starts_with("SCRAM-")
+                    && !inner.starts_with("md5")
             });
             if let Some(token) = text.filter(|_| plain) {
                 return report.at(token.start..token.end());
@@ -98,8 +107,17 @@ pub(super) fn password(statement: &Statement<'_>, report: &mut Report<'_>) {
 
 /// `ADD COLUMN … NOT NULL` with nothing to put into the rows that are there.
 pub(super) fn not_null_no_default(statement: &Statement<'_>, report: &mut Report<'_>) {
-    const FILLED: &[&str] =
-        &["DEFAULT", "GENERATED", "IDENTITY", "AUTO_INCREMENT", "AUTOINCREMENT", "SERIAL", "BIGSERIAL", "AS", "ROWVERSION"];
+    const FILLED: &[&str] = &[
+        "DEFAULT",
+        "GENERATED",
+        "IDENTITY",
+        "AUTO_INCREMENT",
+        "AUTOINCREMENT",
+        "SERIAL",
+        "BIGSERIAL",
+        "AS",
+        "ROWVERSION",
+    ];
     if !statement.starts(&["ALTER", "TABLE"]) {
         return;
     }
@@ -107,7 +125,18 @@ pub(super) fn not_null_no_default(statement: &Statement<'_>, report: &mut Report
         let Some(add) = clause.iter().position(|token| token.depth == 0 && token.is("ADD")) else { continue };
         let added = &clause[add + 1..];
         let other = added.first().is_some_and(|token| {
-            token.is_any(&["CONSTRAINT", "PRIMARY", "UNIQUE", "INDEX", "KEY", "FOREIGN", "CHECK", "PARTITION", "FULLTEXT", "NOT"])
+            token.is_any(&[
+                "CONSTRAINT",
+                "PRIMARY",
+                "UNIQUE",
+                "INDEX",
+                "KEY",
+                "FOREIGN",
+                "CHECK",
+                "PARTITION",
+                "FULLTEXT",
+                "NOT",
+            ])
         });
         let not_null = added.windows(2).position(|pair| pair[0].depth == 0 && pair[0].is("NOT") && pair[1].is("NULL"));
         if let Some(at) = not_null.filter(|_| !other && !added.iter().any(|token| token.is_any(FILLED))) {
@@ -124,12 +153,15 @@ pub(super) fn index_locks(statement: &Statement<'_>, report: &mut Report<'_>) {
     }
     let path = report.target.file.path.as_str().to_ascii_lowercase();
     let text = report.target.file.text.to_ascii_lowercase();
-    let postgres = ["jsonb", "timestamptz", "bigserial", "plpgsql", "using gin", "using gist", "using btree", "concurrently"];
+    let postgres =
+        ["jsonb", "timestamptz", "bigserial", "plpgsql", "using gin", "using gist", "using btree", "concurrently"];
     if !path.contains("migrat") || !postgres.iter().any(|word| text.contains(word)) {
         return;
     }
     let on = statement.tokens.iter().position(|token| token.is("ON"));
-    let table = on.and_then(|at| statement.tokens[at + 1..].iter().find(|token| !token.is("ONLY"))).map(|token| token.text.to_ascii_lowercase());
+    let table = on
+        .and_then(|at| statement.tokens[at + 1..].iter().find(|token| !token.is("ONLY")))
+        .map(|token| token.text.to_ascii_lowercase());
     let new = table.is_some_and(|table| {
         text.contains(&format!("create table {table}")) || text.contains(&format!("create table if not exists {table}"))
     });
@@ -144,9 +176,15 @@ pub(super) fn star(statement: &Statement<'_>, report: &mut Report<'_>) {
     let view = statement.starts(&["CREATE"]) && statement.tokens.iter().take(6).any(|token| token.is("VIEW"));
     let select = statement.find(&["SELECT", "*", "FROM"]).find(|&at| statement.tokens[at].depth == 0);
     let Some(at) = select.filter(|_| insert || view) else { return };
-    let from_query = statement.tokens.get(at + 3).is_some_and(|token| token.text == "(") || statement.has_outside("WITH");
+    let calls = statement.tokens[at + 3..].iter().take(4).any(|token| token.text == "(");
+    let from_query =
+        calls || statement.tokens.get(at + 3).is_some_and(|token| token.text == "(") || statement.has_outside("WITH");
     if !from_query {
-        let what = if view { "the view keeps the columns the table has today" } else { "the rows fit only while both tables have the same columns in the same order" };
+        let what = if view {
+            "the view keeps the columns the table has today"
+        } else {
+            "the rows fit only while both tables have the same columns in the same order"
+        };
         report.say(statement.range(at, at + 1), what);
     }
 }
@@ -170,7 +208,8 @@ pub(super) fn join_without_condition(statement: &Statement<'_>, report: &mut Rep
 
 /// Money in a binary fraction.
 pub(super) fn float_money(statement: &Statement<'_>, report: &mut Report<'_>) {
-    const MONEY: &[&str] = &["price", "amount", "balance", "cost", "salary", "fee", "subtotal", "revenue", "payment", "tax"];
+    const MONEY: &[&str] =
+        &["price", "amount", "balance", "cost", "salary", "fee", "subtotal", "revenue", "payment", "tax"];
     if !statement.starts(&["CREATE"]) && !statement.starts(&["ALTER"]) {
         return;
     }
@@ -178,7 +217,10 @@ pub(super) fn float_money(statement: &Statement<'_>, report: &mut Report<'_>) {
         let name = pair[0].text.trim_matches(['"', '`', '[', ']']).to_ascii_lowercase();
         let money = name.rsplit('_').next().is_some_and(|last| MONEY.contains(&last));
         if money && pair[1].is_any(&["FLOAT", "REAL", "DOUBLE", "FLOAT4", "FLOAT8"]) {
-            report.say(pair[0].start..pair[1].end(), format!("`{name}` is money in a binary fraction, which cannot hold 0.10"));
+            report.say(
+                pair[0].start..pair[1].end(),
+                format!("`{name}` is money in a binary fraction, which cannot hold 0.10"),
+            );
         }
     }
 }
@@ -187,7 +229,8 @@ pub(super) fn float_money(statement: &Statement<'_>, report: &mut Report<'_>) {
 pub(super) fn utf8(statement: &Statement<'_>, report: &mut Report<'_>) {
     for (at, token) in statement.tokens.iter().enumerate().filter(|(_, token)| token.is_any(&["utf8", "utf8mb3"])) {
         let before = &statement.tokens[at.saturating_sub(3)..at];
-        let named = before.iter().any(|token| token.is_any(&["CHARSET", "SET"])) && statement.starts(&["CREATE"]) | statement.starts(&["ALTER"]);
+        let named = before.iter().any(|token| token.is_any(&["CHARSET", "SET"]))
+            && statement.starts(&["CREATE"]) | statement.starts(&["ALTER"]);
         let charset = before.iter().any(|token| token.is_any(&["CHARSET", "CHARACTER"]));
         if named && charset {
             report.at(token.start..token.end());
@@ -228,7 +271,10 @@ fn concatenated(statement: &Statement<'_>, offset: usize, report: &mut Report<'_
 /// `SECURITY DEFINER` without a search path of its own.
 pub(super) fn definer_path(statement: &Statement<'_>, report: &mut Report<'_>) {
     let function = statement.starts(&["CREATE"]) && (statement.has("FUNCTION") || statement.has("PROCEDURE"));
-    let fixed = statement.tokens.windows(2).any(|pair| pair[0].is("SET") && pair[1].is("search_path"));
+    let fixed = statement.tokens.windows(2).any(|pair| {
+        (pair[0].is("SET") && pair[1].is("search_path"))
+            || (pair[0].is("LANGUAGE") && pair[1].is_any(&["C", "internal"]))
+    });
     if let Some(at) = statement.find(&["SECURITY", "DEFINER"]).next().filter(|_| function && !fixed) {
         report.at(statement.range(at, at + 1));
     }

@@ -79,7 +79,10 @@ pub(super) fn poisoning(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             let Some(uses) = step.uses() else { continue };
             let caching = ACTIONS.iter().find(|(name, _)| uses.is(name)).map(|(_, caching)| *caching);
             let caches_on_demand = uses.is("astral-sh/setup-uv") && uses.major().is_some_and(|major| major >= 7);
-            if caching.is_some_and(|caching| restores(caching, step, &moments)) && !caches_on_demand && !never_runs(step, job, &moments) {
+            if caching.is_some_and(|caching| restores(caching, step, &moments))
+                && !caches_on_demand
+                && !never_runs(step, job, &moments)
+            {
                 report.at(uses.scalar.span.clone());
             }
         }

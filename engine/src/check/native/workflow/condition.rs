@@ -31,7 +31,8 @@ pub(super) fn actor(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 }
 
 fn is_bot_check(actor: &Ast, bot: &Ast) -> bool {
-    let by_name = ["github.actor", "github.triggering_actor", "github.event.sender.login"].iter().any(|path| actor.is(path));
+    let by_name =
+        ["github.actor", "github.triggering_actor", "github.event.sender.login"].iter().any(|path| actor.is(path));
     let by_id = ["github.actor_id", "github.event.sender.id"].iter().any(|path| actor.is(path));
     match &bot.node {
         Node::Text(name) => (by_name && name.ends_with("[bot]")) || (by_id && BOT_IDS.contains(&&**name)),
@@ -73,7 +74,8 @@ pub(super) fn always(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         }
         let exact = matches!(&*site.templates, [only] if only.span == (0..text.len()));
         if !exact {
-            report.at(site.scalar.span.start..super::privileged::first_line_end(report.text(), site.scalar.span.clone()));
+            report
+                .at(site.scalar.span.start..super::privileged::first_line_end(report.text(), site.scalar.span.clone()));
             if let Some(edit) = bare(site) {
                 report.fix(Applicability::Safe, vec![edit]);
             }
@@ -105,6 +107,24 @@ pub(super) fn constant(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         if ast.is_constant() && !matches!(ast.node, Node::Bool(_)) {
             report.at(site.scalar.span.clone());
         }
+    }
+}
+
+/// A property named by a computation of constants.
+pub(super) fn obscured(workflow: &Workflow<'_>, report: &mut Report<'_>) {
+    for site in &sites::all(workflow) {
+        let mut found = Vec::new();
+        for ast in site.asts() {
+            ast.walk(&mut |part| {
+                if let Node::Index(_, index) = &part.node
+                    && let Node::Call(_, arguments) = &index.node
+                    && arguments.iter().all(Ast::is_constant)
+                {
+                    found.push(site.range(part));
+                }
+            });
+        }
+        found.into_iter().for_each(|span| report.at(span));
     }
 }
 

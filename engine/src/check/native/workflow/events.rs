@@ -15,8 +15,19 @@ const EVENTS: &[(&str, &[&str])] = &[
     (
         "discussion",
         &[
-            "created", "edited", "deleted", "transferred", "pinned", "unpinned", "labeled", "unlabeled", "locked", "unlocked",
-            "category_changed", "answered", "unanswered",
+            "created",
+            "edited",
+            "deleted",
+            "transferred",
+            "pinned",
+            "unpinned",
+            "labeled",
+            "unlabeled",
+            "locked",
+            "unlocked",
+            "category_changed",
+            "answered",
+            "unanswered",
         ],
     ),
     ("discussion_comment", &["created", "edited", "deleted"]),
@@ -27,8 +38,24 @@ const EVENTS: &[(&str, &[&str])] = &[
     (
         "issues",
         &[
-            "opened", "edited", "deleted", "transferred", "pinned", "unpinned", "closed", "reopened", "assigned", "unassigned",
-            "labeled", "unlabeled", "locked", "unlocked", "milestoned", "demilestoned", "typed", "untyped",
+            "opened",
+            "edited",
+            "deleted",
+            "transferred",
+            "pinned",
+            "unpinned",
+            "closed",
+            "reopened",
+            "assigned",
+            "unassigned",
+            "labeled",
+            "unlabeled",
+            "locked",
+            "unlocked",
+            "milestoned",
+            "demilestoned",
+            "typed",
+            "untyped",
         ],
     ),
     ("label", &["created", "edited", "deleted"]),
@@ -57,9 +84,27 @@ const EVENTS: &[(&str, &[&str])] = &[
 ];
 
 const PULL_REQUEST: &[&str] = &[
-    "assigned", "unassigned", "labeled", "unlabeled", "opened", "edited", "closed", "reopened", "synchronize",
-    "converted_to_draft", "ready_for_review", "locked", "unlocked", "milestoned", "demilestoned", "review_requested",
-    "review_request_removed", "auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued",
+    "assigned",
+    "unassigned",
+    "labeled",
+    "unlabeled",
+    "opened",
+    "edited",
+    "closed",
+    "reopened",
+    "synchronize",
+    "converted_to_draft",
+    "ready_for_review",
+    "locked",
+    "unlocked",
+    "milestoned",
+    "demilestoned",
+    "review_requested",
+    "review_request_removed",
+    "auto_merge_enabled",
+    "auto_merge_disabled",
+    "enqueued",
+    "dequeued",
 ];
 
 /// An event or an activity type that GitHub does not know.
@@ -90,9 +135,14 @@ pub(super) fn filter(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             misplaced(name, entry, report);
         }
         for filter in ["branches", "tags", "paths"] {
-            let both = settings.iter().filter(|entry| entry.key.text.strip_suffix("-ignore").unwrap_or(&entry.key.text) == filter);
+            let both = settings
+                .iter()
+                .filter(|entry| entry.key.text.strip_suffix("-ignore").unwrap_or(&entry.key.text) == filter);
             if let Some(second) = both.skip(1).find(|_| has_both(settings, filter)) {
-                report.say(second.key.span.clone(), format!("`{filter}` and `{filter}-ignore` cannot both filter `{name}`; use `!` patterns"));
+                report.say(
+                    second.key.span.clone(),
+                    format!("`{filter}` and `{filter}-ignore` cannot both filter `{name}`; use `!` patterns"),
+                );
             }
         }
         if name == "schedule" && trigger.settings.is_none_or(|settings| !settings.is_seq()) {
@@ -111,7 +161,9 @@ fn has_both(settings: &[Entry], filter: &str) -> bool {
 
 fn misplaced(event: &str, entry: &Entry, report: &mut Report<'_>) {
     let allowed: &[&str] = match &*entry.key.text {
-        "branches" | "branches-ignore" => &["push", "pull_request", "pull_request_target", "workflow_run", "merge_group"],
+        "branches" | "branches-ignore" => {
+            &["push", "pull_request", "pull_request_target", "workflow_run", "merge_group"]
+        }
         "tags" | "tags-ignore" => &["push"],
         "paths" | "paths-ignore" => &["push", "pull_request", "pull_request_target"],
         "workflows" => &["workflow_run"],
@@ -171,7 +223,9 @@ fn unbalanced(pattern: &str) -> Option<&'static str> {
             '\\' => {
                 chars.next();
             }
-            '?' | '+' if before.is_none() || matches!(before, Some('*')) => return Some("repeats nothing: `?` and `+` follow a character"),
+            '?' | '+' if before.is_none() || matches!(before, Some('*')) => {
+                return Some("repeats nothing: `?` and `+` follow a character");
+            }
             '[' => {
                 let class: String = chars.by_ref().take_while(|&c| c != ']').collect();
                 if class.is_empty() || !pattern.contains(']') {
@@ -203,8 +257,13 @@ fn cron_error(cron: &str) -> Option<String> {
     const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let fields: Vec<&str> = cron.split_whitespace().collect();
-    let names: [(&str, u32, u32, &[&str]); 5] =
-        [("minute", 0, 59, &[]), ("hour", 0, 23, &[]), ("day", 1, 31, &[]), ("month", 1, 12, MONTHS), ("weekday", 0, 7, DAYS)];
+    let names: [(&str, u32, u32, &[&str]); 5] = [
+        ("minute", 0, 59, &[]),
+        ("hour", 0, 23, &[]),
+        ("day", 1, 31, &[]),
+        ("month", 1, 12, MONTHS),
+        ("weekday", 0, 7, DAYS),
+    ];
     if fields.len() != names.len() {
         return Some(format!("it has {} fields, not minute, hour, day, month and weekday", fields.len()));
     }

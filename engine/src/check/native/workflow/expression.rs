@@ -111,12 +111,7 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("||", Operator::Or)],
     &[("&&", Operator::And)],
     &[("==", Operator::Equal), ("!=", Operator::NotEqual)],
-    &[
-        ("<=", Operator::LessEqual),
-        (">=", Operator::GreaterEqual),
-        ("<", Operator::Less),
-        (">", Operator::Greater),
-    ],
+    &[("<=", Operator::LessEqual), (">=", Operator::GreaterEqual), ("<", Operator::Less), (">", Operator::Greater)],
 ];
 
 /// No one writes expressions this deep; the parser's stack stays small.

@@ -98,11 +98,9 @@ fn is_text_input(workflow: &Workflow<'_>, name: &str) -> bool {
     };
     let kinds: Vec<String> = match workflow.kind {
         FileKind::Action => workflow.root.get("inputs").and_then(declared).into_iter().collect(),
-        _ => workflow
-            .triggers
-            .iter()
-            .filter_map(|trigger| trigger.settings?.get("inputs").and_then(declared))
-            .collect(),
+        _ => {
+            workflow.triggers.iter().filter_map(|trigger| trigger.settings?.get("inputs").and_then(declared)).collect()
+        }
     };
     kinds.iter().any(|kind| kind == "string")
 }
@@ -198,7 +196,13 @@ fn env_indirection(
     Some(edits)
 }
 
-fn new_variable(report: &Report<'_>, step: Step<'_>, env: Option<&super::Value>, name: &str, value: &str) -> Option<Edit> {
+fn new_variable(
+    report: &Report<'_>,
+    step: Step<'_>,
+    env: Option<&super::Value>,
+    name: &str,
+    value: &str,
+) -> Option<Edit> {
     if value.contains(['\n', '\'', '"', '#']) || !is_block(report, step.value) {
         return None;
     }
@@ -225,7 +229,8 @@ fn expands(script: &str, at: usize) -> bool {
             _ => {}
         }
     }
-    let quoted_document = ["<<'", "<<\"", "<< '", "<< \"", "<<-'", "<<-\"", "<<\\"].iter().any(|open| before.contains(open));
+    let quoted_document =
+        ["<<'", "<<\"", "<< '", "<< \"", "<<-'", "<<-\"", "<<\\"].iter().any(|open| before.contains(open));
     let spans_lines = before.matches('\'').count() % 2 == 1;
     !single && !quoted_document && !spans_lines
 }
@@ -233,5 +238,9 @@ fn expands(script: &str, at: usize) -> bool {
 /// `github.event.issue.title` as `ISSUE_TITLE`.
 fn variable(path: &str) -> String {
     let short = path.trim_start_matches("github.event.").trim_start_matches("github.").replace("inputs.", "input.");
-    short.replace(".*", "").chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    short
+        .replace(".*", "")
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect()
 }

@@ -68,8 +68,14 @@ fn judge_id(id: &Scalar, of: &str, report: &mut Report<'_>) {
     let text = &*id.text;
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if !text.is_empty() && !text.contains("${{") && !(starts && rest) && text != "<<" {
-        report.say(id.span.clone(), format!("`{text}` is not a name for a {of}: letters, digits, `-` and `_`, not starting with a digit or `-`"));
+    let is_name = (starts && rest) || text == "<<" || text.is_empty() || text.contains("${{");
+    if !is_name {
+        report.say(
+            id.span.clone(),
+            format!(
+                "`{text}` is not a name for a {of}: letters, digits, `-` and `_`, not starting with a digit or `-`"
+            ),
+        );
     }
 }
 
@@ -93,7 +99,13 @@ pub(super) fn runner_label(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             let system = label.text.split('-').next().filter(|system| is_system(system) && label.text.contains('-'));
             match (system, systems.first()) {
                 (Some(system), Some(first)) if *first != system => {
-                    report.say(label.span.clone(), format!("no runner has `{}` beside a label of another system; a matrix runs on each", label.text));
+                    report.say(
+                        label.span.clone(),
+                        format!(
+                            "no runner has `{}` beside a label of another system; a matrix runs on each",
+                            label.text
+                        ),
+                    );
                 }
                 (Some(system), _) => systems.push(system),
                 _ => {}
@@ -124,12 +136,16 @@ fn label_error(label: &str) -> Option<String> {
     let (version, size) = rest.split_once('-').map_or((rest, None), |(version, size)| (version, Some(size)));
     let retired = matches!(
         (system, version),
-        ("ubuntu", "16.04" | "18.04" | "20.04") | ("windows", "2016" | "2019") | ("macos", "10.13" | "10.14" | "10.15" | "11" | "12")
+        ("ubuntu", "16.04" | "18.04" | "20.04")
+            | ("windows", "2016" | "2019")
+            | ("macos", "10.13" | "10.14" | "10.15" | "11" | "12")
     );
     match size {
         Some(_) => None,
         None if retired => Some(format!("GitHub has taken `{label}` out of service")),
-        None if !known.contains(&version) && plausible(version) => Some(format!("no runner of GitHub's has the label `{label}`")),
+        None if !known.contains(&version) && plausible(version) => {
+            Some(format!("no runner of GitHub's has the label `{label}`"))
+        }
         None => None,
     }
 }
@@ -152,9 +168,17 @@ pub(super) fn matrix(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             for entry in combination.entries() {
                 let row = matrix.entries().iter().find(|row| row.key.text.eq_ignore_ascii_case(&entry.key.text));
                 match row {
-                    None => report.say(entry.span.clone(), format!("the matrix has no `{}` to exclude", entry.key.text)),
-                    Some(row) if row.value.is_seq() && !row.value.items().iter().any(|value| may_match(value, &entry.value)) => {
-                        report.say(entry.span.clone(), format!("the matrix has no such value of `{}` to exclude", entry.key.text));
+                    None => {
+                        report.say(entry.span.clone(), format!("the matrix has no `{}` to exclude", entry.key.text))
+                    }
+                    Some(row)
+                        if row.value.is_seq()
+                            && !row.value.items().iter().any(|value| may_match(value, &entry.value)) =>
+                    {
+                        report.say(
+                            entry.span.clone(),
+                            format!("the matrix has no such value of `{}` to exclude", entry.key.text),
+                        );
                     }
                     Some(_) => {}
                 }
@@ -173,10 +197,13 @@ fn repeated(name: &str, values: &[Value], report: &mut Report<'_>) {
 
 fn same(a: &Value, b: &Value) -> bool {
     match (&a.kind, &b.kind) {
-        (Kind::Scalar(a), Kind::Scalar(b)) => a.text == b.text && !a.text.contains("${{") && a.is_plain() == b.is_plain(),
+        (Kind::Scalar(a), Kind::Scalar(b)) => {
+            a.text == b.text && !a.text.contains("${{") && a.is_plain() == b.is_plain()
+        }
         (Kind::Seq(a), Kind::Seq(b)) => a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(a, b)),
         (Kind::Map(a), Kind::Map(b)) => {
-            a.len() == b.len() && a.iter().all(|a| b.iter().any(|b| a.key.text == b.key.text && same(&a.value, &b.value)))
+            a.len() == b.len()
+                && a.iter().all(|a| b.iter().any(|b| a.key.text == b.key.text && same(&a.value, &b.value)))
         }
         _ => false,
     }
@@ -220,7 +247,10 @@ pub(super) fn call(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             None => {
                 for key in ["with", "secrets"] {
                     if let Some(entry) = job.value.entry(key).filter(|_| job.value.is_map()) {
-                        report.say(entry.key.span.clone(), format!("a job has `{key}` only where it calls a workflow with `uses`"));
+                        report.say(
+                            entry.key.span.clone(),
+                            format!("a job has `{key}` only where it calls a workflow with `uses`"),
+                        );
                     }
                 }
             }
@@ -230,7 +260,15 @@ pub(super) fn call(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 
 fn calling(job: &Job<'_>, uses: &Scalar, report: &mut Report<'_>) {
     const FOREIGN: &[&str] = &[
-        "runs-on", "steps", "container", "services", "env", "defaults", "environment", "timeout-minutes", "outputs",
+        "runs-on",
+        "steps",
+        "container",
+        "services",
+        "env",
+        "defaults",
+        "environment",
+        "timeout-minutes",
+        "outputs",
         "continue-on-error",
     ];
     for entry in job.value.entries().iter().filter(|entry| FOREIGN.contains(&&*entry.key.text)) {

@@ -51,11 +51,15 @@ pub(super) fn wide_write(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 
 /// No `permissions` in a workflow that strangers can start with the repository's rights.
 pub(super) fn missing(workflow: &Workflow<'_>, report: &mut Report<'_>) {
-    let strangers = ["pull_request_target", "workflow_run", "issue_comment", "issues", "discussion", "discussion_comment"];
-    let Some(trigger) = workflow.triggers.iter().find(|trigger| strangers.contains(&&*trigger.name.text)) else { return };
+    let strangers =
+        ["pull_request_target", "workflow_run", "issue_comment", "issues", "discussion", "discussion_comment"];
+    let Some(trigger) = workflow.triggers.iter().find(|trigger| strangers.contains(&&*trigger.name.text)) else {
+        return;
+    };
     let lacking = |job: &Job<'_>| job.value.get("permissions").is_none();
     if workflow.root.get("permissions").is_none() && workflow.jobs.iter().any(lacking) {
-        let what = format!("the token keeps its default rights though `{}` lets strangers start this", trigger.name.text);
+        let what =
+            format!("the token keeps its default rights though `{}` lets strangers start this", trigger.name.text);
         report.say(trigger.name.span.clone(), what);
     }
 }
@@ -64,10 +68,12 @@ pub(super) fn missing(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 pub(super) fn invalid(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     for section in sections(workflow) {
         let value = &section.value;
-        if let Some(word) = value.as_str().filter(|_| !value.is_null()) {
-            if !matches!(word, "read-all" | "write-all") && !word.contains("${{") {
-                report.say(value.span.clone(), format!("`{word}` is not a value of `permissions`: `read-all`, `write-all` or a mapping is"));
-            }
+        if let Some(word) = value.as_str().filter(|_| !value.is_null())
+            && !matches!(word, "read-all" | "write-all")
+            && !word.contains("${{")
+        {
+            let what = format!("`{word}` is not a value of `permissions`: `read-all`, `write-all` or a mapping is");
+            report.say(value.span.clone(), what);
         }
         for entry in value.entries() {
             scope(entry, report);

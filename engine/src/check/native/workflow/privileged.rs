@@ -60,7 +60,8 @@ pub(super) fn trigger(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     }
     for trigger in &workflow.triggers {
         if matches!(&*trigger.name.text, "pull_request_target" | "workflow_run") {
-            let what = format!("`{}` runs with this repository's rights on events that strangers cause", trigger.name.text);
+            let what =
+                format!("`{}` runs with this repository's rights on events that strangers cause", trigger.name.text);
             report.say(trigger.name.span.clone(), what);
         }
     }
@@ -94,14 +95,16 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 fn writes_environment(line: &str) -> bool {
     let redirects = [">>", "tee -a", "tee --append", "Out-File", "Add-Content"].iter().any(|word| line.contains(word));
     let file = ["GITHUB_ENV", "GITHUB_PATH"].iter().any(|name| line.contains(name));
-    let varying = line.split(">>").next().is_some_and(|before| before.contains(['$', '`', '|']) || before.contains("cat "))
-        || line.contains("tee ");
+    let varying =
+        line.split(">>").next().is_some_and(|before| before.contains(['$', '`', '|']) || before.contains("cat "))
+            || line.contains("tee ");
     redirects && file && varying && !line.trim_start().starts_with('#')
 }
 
 /// A machine of one's own that runs what pull requests bring.
 pub(super) fn self_hosted(workflow: &Workflow<'_>, report: &mut Report<'_>) {
-    let is_public = |name: &str| matches!(name, "pull_request" | "pull_request_target" | "issue_comment" | "workflow_run");
+    let is_public =
+        |name: &str| matches!(name, "pull_request" | "pull_request_target" | "issue_comment" | "workflow_run");
     if !workflow.triggers.iter().any(|trigger| is_public(&trigger.name.text)) {
         return;
     }

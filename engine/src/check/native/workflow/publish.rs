@@ -28,8 +28,21 @@ static PUBLISH: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Words that show that nothing is uploaded, or not to the public registry.
-const ELSEWHERE: &[&str] =
-    &["--dry-run", "--help", "--registry", "--index-url", "--index ", "--repository", "--publish-url", "testpypi", "--token=\"$GITHUB", "npm.pkg.github", "--host", "nuget.pkg.github", "-r "];
+const ELSEWHERE: &[&str] = &[
+    "--dry-run",
+    "--help",
+    "--registry",
+    "--index-url",
+    "--index ",
+    "--repository",
+    "--publish-url",
+    "testpypi",
+    "--token=\"$GITHUB",
+    "npm.pkg.github",
+    "--host",
+    "nuget.pkg.github",
+    "-r ",
+];
 
 /// A publishing command, or PyPI's action with a password, in a job that cannot ask for a short-lived identity.
 pub(super) fn long_lived_token(workflow: &Workflow<'_>, report: &mut Report<'_>) {
@@ -65,7 +78,10 @@ fn command(job: Option<&Job<'_>>, step: Step<'_>, report: &mut Report<'_>) {
         let end = flat[found.end()..].find('\n').map_or(flat.len(), |end| found.end() + end);
         let line = &flat[found.start()..end];
         if !ELSEWHERE.iter().any(|word| line.contains(word)) {
-            report.say(script.range(found.range()), format!("`{}` here signs in with a token that outlives the job", squeezed(found.as_str())));
+            report.say(
+                script.range(found.range()),
+                format!("`{}` here signs in with a token that outlives the job", squeezed(found.as_str())),
+            );
         }
     }
 }
@@ -81,7 +97,8 @@ fn squeezed(command: &str) -> String {
 
 /// Whether the job signs in by an action made for that.
 fn asks_for_identity(job: Option<&Job<'_>>) -> bool {
-    const SIGN_IN: &[&str] = &["rust-lang/crates-io-auth-action", "nuget/login", "rubygems/configure-rubygems-credentials"];
+    const SIGN_IN: &[&str] =
+        &["rust-lang/crates-io-auth-action", "nuget/login", "rubygems/configure-rubygems-credentials"];
     job.is_some_and(|job| {
         job.steps.iter().filter_map(|step| step.uses()).any(|uses| SIGN_IN.iter().any(|name| uses.is(name)))
     })

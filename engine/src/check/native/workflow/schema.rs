@@ -13,11 +13,39 @@ struct Section<'a> {
 
 const WORKFLOW: &[&str] = &["name", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs"];
 const JOB: &[&str] = &[
-    "name", "permissions", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults", "steps",
-    "timeout-minutes", "strategy", "continue-on-error", "container", "services", "snapshot", "uses", "with", "secrets",
+    "name",
+    "permissions",
+    "needs",
+    "if",
+    "runs-on",
+    "environment",
+    "concurrency",
+    "outputs",
+    "env",
+    "defaults",
+    "steps",
+    "timeout-minutes",
+    "strategy",
+    "continue-on-error",
+    "container",
+    "services",
+    "snapshot",
+    "uses",
+    "with",
+    "secrets",
 ];
 const STEP: &[&str] = &[
-    "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error", "timeout-minutes",
+    "id",
+    "if",
+    "name",
+    "uses",
+    "run",
+    "working-directory",
+    "shell",
+    "with",
+    "env",
+    "continue-on-error",
+    "timeout-minutes",
 ];
 const CONTAINER: &[&str] = &["image", "credentials", "env", "ports", "volumes", "options"];
 const SERVICE: &[&str] = &["image", "credentials", "env", "ports", "volumes", "options", "command", "entrypoint"];
@@ -25,8 +53,19 @@ const FILTERS: &[&str] =
     &["types", "branches", "branches-ignore", "tags", "tags-ignore", "paths", "paths-ignore", "workflows"];
 const ACTION: &[&str] = &["name", "author", "description", "inputs", "outputs", "runs", "branding"];
 const RUNS: &[&str] = &[
-    "using", "main", "pre", "pre-if", "post", "post-if", "steps", "image", "entrypoint", "pre-entrypoint", "post-entrypoint",
-    "args", "env",
+    "using",
+    "main",
+    "pre",
+    "pre-if",
+    "post",
+    "post-if",
+    "steps",
+    "image",
+    "entrypoint",
+    "pre-entrypoint",
+    "post-entrypoint",
+    "args",
+    "env",
 ];
 
 /// A key that its section does not have.
@@ -37,7 +76,8 @@ pub(super) fn unknown_key(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             if section.keys.contains(&key) || key.starts_with("x-") || key == "<<" || key.contains("${{") {
                 continue;
             }
-            let near = section.keys.iter().find(|known| known.eq_ignore_ascii_case(key) || super::uses::is_slip(known, key));
+            let near =
+                section.keys.iter().find(|known| known.eq_ignore_ascii_case(key) || super::uses::is_slip(known, key));
             let what = match near {
                 Some(near) => format!("{} has no key `{key}`; `{near}` is meant", section.name),
                 None => format!("{} has no key `{key}`", section.name),
@@ -63,7 +103,12 @@ fn sections<'a>(workflow: &Workflow<'a>) -> Vec<Section<'a>> {
         FileKind::Action => {
             found.push(Section { name: "an action", value: workflow.root, keys: ACTION });
             push(workflow.root.get("runs"), "`runs`", RUNS, &mut found);
-            each(workflow.root.get("inputs"), "an input", &["description", "required", "default", "deprecationMessage", "type", "options"], &mut found);
+            each(
+                workflow.root.get("inputs"),
+                "an input",
+                &["description", "required", "default", "deprecationMessage", "type", "options"],
+                &mut found,
+            );
             each(workflow.root.get("outputs"), "an output", &["description", "value"], &mut found);
         }
         FileKind::Dependabot => {}
@@ -185,7 +230,12 @@ pub(super) fn wrong_shape(workflow: &Workflow<'_>, report: &mut Report<'_>) {
     if workflow.kind != FileKind::Workflow {
         return;
     }
-    let places = workflow.jobs.iter().map(|job| job.value).chain([workflow.root]).chain(workflow.steps().map(|(_, step)| step.value));
+    let places = workflow
+        .jobs
+        .iter()
+        .map(|job| job.value)
+        .chain([workflow.root])
+        .chain(workflow.steps().map(|(_, step)| step.value));
     for place in places {
         for entry in place.entries() {
             if let Some(wanted) = shape(&entry.key.text).filter(|wanted| !wanted.fits(&entry.value)) {
@@ -268,7 +318,8 @@ fn empty_in(place: &Value, keys: &[&str], report: &mut Report<'_>) {
     for entry in place.entries().iter().filter(|entry| keys.contains(&&*entry.key.text)) {
         // `permissions: {}` takes every right away and `env: {}` says nothing wrong.
         let empty_list = matches!(&entry.value.kind, Kind::Seq(items) if items.is_empty());
-        let empty_map = matches!(&entry.value.kind, Kind::Map(entries) if entries.is_empty()) && entry.key.text == "jobs";
+        let empty_map =
+            matches!(&entry.value.kind, Kind::Map(entries) if entries.is_empty()) && entry.key.text == "jobs";
         if is_empty(&entry.value) || empty_list || empty_map {
             report.say(entry.key.span.clone(), format!("`{}` is empty", entry.key.text));
         }
@@ -295,9 +346,8 @@ pub(super) fn duplicate_key(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 
 fn duplicates(name: &str, value: &Value, report: &mut Report<'_>) {
     let caseless = CASELESS.contains(&name);
-    let same = |a: &Entry, b: &Entry| {
-        a.key.text == b.key.text || (caseless && a.key.text.eq_ignore_ascii_case(&b.key.text))
-    };
+    let same =
+        |a: &Entry, b: &Entry| a.key.text == b.key.text || (caseless && a.key.text.eq_ignore_ascii_case(&b.key.text));
     let entries = value.entries();
     for (at, entry) in entries.iter().enumerate() {
         if entries[..at].iter().any(|earlier| same(earlier, entry)) && entry.key.text != "<<" {

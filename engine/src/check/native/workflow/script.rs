@@ -93,7 +93,8 @@ fn to_file(script: &Scalar, start: usize, line: &str, file: &str) -> Option<Edit
     let found = ECHO.as_ref()?.captures(line)?;
     let (open, close) = (found.get(2)?.as_str(), found.get(6)?.as_str());
     let (name, value) = (found.get(4)?.as_str(), found.get(5)?.as_str().trim_end());
-    let single_line = !matches!(script.style, crate::check::native::yaml::Style::Single | crate::check::native::yaml::Style::Double);
+    let single_line =
+        !matches!(script.style, crate::check::native::yaml::Style::Single | crate::check::native::yaml::Style::Double);
     if open != close || !single_line || (open.is_empty() && value.contains([' ', '$', '*', '(', '#'])) {
         return None;
     }
@@ -109,7 +110,8 @@ pub(super) fn shell(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             judge(shell, job.and_then(Job::is_windows), report);
         }
     }
-    for (place, windows) in workflow.jobs.iter().map(|job| (job.value, job.is_windows())).chain([(workflow.root, None)]) {
+    for (place, windows) in workflow.jobs.iter().map(|job| (job.value, job.is_windows())).chain([(workflow.root, None)])
+    {
         if let Some(shell) = place.at(&["defaults", "run", "shell"]).and_then(Value::as_scalar) {
             judge(shell, windows, report);
         }
@@ -124,7 +126,9 @@ fn judge(shell: &Scalar, windows: Option<bool>, report: &mut Report<'_>) {
     let only_windows = matches!(name, "cmd" | "powershell");
     let everywhere = matches!(name, "bash" | "pwsh" | "python");
     let what = match windows {
-        _ if !only_windows && !everywhere && name != "sh" => format!("`{name}` is not a shell GitHub knows; give it as a command with `{{0}}`"),
+        _ if !only_windows && !everywhere && name != "sh" => {
+            format!("`{name}` is not a shell GitHub knows; give it as a command with `{{0}}`")
+        }
         Some(false) if only_windows => format!("`{name}` is only there on Windows"),
         Some(true) if name == "sh" => "`sh` is not there on Windows".to_owned(),
         _ => return,

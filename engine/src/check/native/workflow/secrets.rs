@@ -49,7 +49,9 @@ pub(super) fn part(workflow: &Workflow<'_>, report: &mut Report<'_>) {
             ast.walk(&mut |part| {
                 if let Node::Call(name, arguments) = &part.node
                     && name == "fromjson"
-                    && arguments.iter().any(|argument| argument.path().is_some_and(|path| path.len() == 2 && path[0] == "secrets"))
+                    && arguments
+                        .iter()
+                        .any(|argument| argument.path().is_some_and(|path| path.len() == 2 && path[0] == "secrets"))
                 {
                     found.push(site.range(part));
                 }
@@ -104,11 +106,15 @@ pub(super) fn dependabot_cooldown(workflow: &Workflow<'_>, report: &mut Report<'
     let nowhere = all.iter().all(|update| update.get("cooldown").is_none());
     for (number, update) in all.iter().enumerate() {
         let Some(ecosystem) = update.entry("package-ecosystem") else { continue };
-        let days = |key: &str| update.at(&["cooldown", key]).and_then(Value::as_str).and_then(|days| days.parse::<u32>().ok());
+        let days =
+            |key: &str| update.at(&["cooldown", key]).and_then(Value::as_str).and_then(|days| days.parse::<u32>().ok());
         match update.entry("cooldown") {
             None if nowhere && number == 0 => report.at(ecosystem.span.clone()),
             Some(entry) if days("default-days").is_some_and(|days| days < 4) => {
-                report.say(entry.span.clone(), "a cooldown of so few days misses most packages that are found to be hostile");
+                report.say(
+                    entry.span.clone(),
+                    "a cooldown of so few days misses most packages that are found to be hostile",
+                );
             }
             _ => {}
         }

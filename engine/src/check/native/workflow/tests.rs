@@ -7,7 +7,8 @@ use crate::{
 };
 
 fn with_model(text: &str, judge: impl Fn(&Workflow<'_>)) {
-    let file = SourceFile::new(RepoPath::new(".github/workflows/a.yml").unwrap(), text.as_bytes().into(), 1 << 20).unwrap();
+    let file =
+        SourceFile::new(RepoPath::new(".github/workflows/a.yml").unwrap(), text.as_bytes().into(), 1 << 20).unwrap();
     let document = super::super::yaml::read(&parse(&file).unwrap(), &file.text).unwrap();
     judge(&Workflow::new(FileKind::Workflow, &document));
 }

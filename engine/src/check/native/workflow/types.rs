@@ -15,13 +15,19 @@ pub(super) enum Type {
     Text,
     List(Box<Type>),
     /// An object with these properties; `open` where it may have others.
-    Object { known: BTreeMap<String, Type>, open: bool },
+    Object {
+        known: BTreeMap<String, Type>,
+        open: bool,
+    },
 }
 
 impl Type {
     /// An object with these properties and no others.
     pub(super) fn closed<'n>(names: impl IntoIterator<Item = (&'n str, Type)>) -> Self {
-        Self::Object { known: names.into_iter().map(|(name, kind)| (name.to_ascii_lowercase(), kind)).collect(), open: false }
+        Self::Object {
+            known: names.into_iter().map(|(name, kind)| (name.to_ascii_lowercase(), kind)).collect(),
+            open: false,
+        }
     }
 
     /// An object that may have any property.
@@ -63,11 +69,50 @@ impl Type {
 }
 
 const GITHUB: &[&str] = &[
-    "action", "action_path", "action_ref", "action_repository", "action_status", "actor", "actor_id", "api_url",
-    "artifact_cache_size_limit", "base_ref", "env", "event_name", "event_path", "graphql_url", "head_ref", "job", "job_workflow_sha", "output",
-    "path", "ref", "ref_name", "ref_protected", "ref_type", "repository", "repository_id", "repository_owner",
-    "repository_owner_id", "repository_visibility", "repositoryurl", "retention_days", "run_attempt", "run_id", "run_number", "secret_source", "server_url",
-    "sha", "state", "step_summary", "token", "triggering_actor", "workflow", "workflow_ref", "workflow_sha", "workspace",
+    "action",
+    "action_path",
+    "action_ref",
+    "action_repository",
+    "action_status",
+    "actor",
+    "actor_id",
+    "api_url",
+    "artifact_cache_size_limit",
+    "base_ref",
+    "env",
+    "event_name",
+    "event_path",
+    "graphql_url",
+    "head_ref",
+    "job",
+    "job_workflow_sha",
+    "output",
+    "path",
+    "ref",
+    "ref_name",
+    "ref_protected",
+    "ref_type",
+    "repository",
+    "repository_id",
+    "repository_owner",
+    "repository_owner_id",
+    "repository_visibility",
+    "repositoryurl",
+    "retention_days",
+    "run_attempt",
+    "run_id",
+    "run_number",
+    "secret_source",
+    "server_url",
+    "sha",
+    "state",
+    "step_summary",
+    "token",
+    "triggering_actor",
+    "workflow",
+    "workflow_ref",
+    "workflow_sha",
+    "workspace",
 ];
 
 const RUNNER: &[&str] = &["name", "os", "arch", "temp", "tool_cache", "debug", "environment", "workspace"];
@@ -147,16 +192,18 @@ fn literal(value: &Value) -> Type {
             text if text.parse::<f64>().is_ok() => Type::Number,
             _ => Type::Text,
         },
-        Kind::Seq(items) => {
-            Type::List(Box::new(items.iter().map(literal).reduce(Type::or).unwrap_or(Type::Any)))
-        }
+        Kind::Seq(items) => Type::List(Box::new(items.iter().map(literal).reduce(Type::or).unwrap_or(Type::Any))),
         Kind::Map(entries) => Type::closed(entries.iter().map(|entry| (&*entry.key.text, literal(&entry.value)))),
     }
 }
 
 fn matrix(job: &Job<'_>) -> Type {
     let Some(matrix) = job.value.at(&["strategy", "matrix"]) else {
-        return if job.value.get("strategy").is_some_and(|strategy| !strategy.is_map()) { Type::Any } else { Type::closed([]) };
+        return if job.value.get("strategy").is_some_and(|strategy| !strategy.is_map()) {
+            Type::Any
+        } else {
+            Type::closed([])
+        };
     };
     if !matrix.is_map() {
         return Type::Any;
@@ -164,7 +211,11 @@ fn matrix(job: &Job<'_>) -> Type {
     let mut known = BTreeMap::new();
     for row in matrix.entries().iter().filter(|row| !matches!(&*row.key.text, "include" | "exclude")) {
         let items = row.value.items();
-        let kind = if row.value.is_seq() { items.iter().map(literal).reduce(Type::or).unwrap_or(Type::Any) } else { Type::Any };
+        let kind = if row.value.is_seq() {
+            items.iter().map(literal).reduce(Type::or).unwrap_or(Type::Any)
+        } else {
+            Type::Any
+        };
         known.insert(row.key.text.to_ascii_lowercase(), kind);
     }
     let mut open = false;
@@ -186,7 +237,8 @@ fn matrix(job: &Job<'_>) -> Type {
 
 fn needs(workflow: &Workflow<'_>, job: &Job<'_>) -> Type {
     let names = job.value.get("needs").map_or_else(Vec::new, Value::scalars);
-    if job.value.get("needs").is_some_and(|needs| needs.is_map()) || names.iter().any(|name| name.text.contains("${{")) {
+    if job.value.get("needs").is_some_and(|needs| needs.is_map()) || names.iter().any(|name| name.text.contains("${{"))
+    {
         return Type::Any;
     }
     let one = |name: &str| {
@@ -263,7 +315,9 @@ fn job_availability(path: &[&str]) -> Option<Availability> {
         ["env"] | ["env", _] => &["github", "needs", "strategy", "matrix", "vars", "secrets", "inputs"],
         ["strategy", ..] => &["github", "needs", "vars", "inputs"],
         ["concurrency", ..] => &["github", "needs", "strategy", "matrix", "inputs", "vars"],
-        ["environment", "url"] => &["github", "needs", "strategy", "matrix", "job", "runner", "env", "vars", "steps", "inputs"],
+        ["environment", "url"] => {
+            &["github", "needs", "strategy", "matrix", "job", "runner", "env", "vars", "steps", "inputs"]
+        }
         ["outputs", _] | ["outputs"] => EVERYTHING,
         ["defaults", "run", _] => &["github", "needs", "strategy", "matrix", "env", "vars", "inputs"],
         ["container", "credentials", ..] | ["services", _, "credentials", ..] => CREDENTIALS,
@@ -275,8 +329,15 @@ fn job_availability(path: &[&str]) -> Option<Availability> {
             };
         }
         ["secrets", _] | ["secrets"] => &["github", "needs", "strategy", "matrix", "secrets", "inputs", "vars"],
-        ["name"] | ["runs-on", ..] | ["timeout-minutes"] | ["continue-on-error"] | ["with", ..] | ["container", ..]
-        | ["services", ..] | ["environment"] | ["environment", "name"] => JOB_LEVEL,
+        ["name"]
+        | ["runs-on", ..]
+        | ["timeout-minutes"]
+        | ["continue-on-error"]
+        | ["with", ..]
+        | ["container", ..]
+        | ["services", ..]
+        | ["environment"]
+        | ["environment", "name"] => JOB_LEVEL,
         ["snapshot", ..] => &["github", "needs", "strategy", "matrix", "vars", "inputs"],
         ["steps", "if"] => {
             (status, hash_files) = (true, true);

@@ -200,7 +200,8 @@ impl<'s> Inference<'_, 's, '_> {
             _ => {
                 let ordered = !matches!(operator, Operator::Equal | Operator::NotEqual);
                 if !comparable(&left, &right, ordered) {
-                    let what = format!("{} is compared with {}, which is never what it seems", left.name(), right.name());
+                    let what =
+                        format!("{} is compared with {}, which is never what it seems", left.name(), right.name());
                     self.say(ast, About::Kind, what);
                 }
                 Type::Bool
@@ -222,7 +223,11 @@ impl<'s> Inference<'_, 's, '_> {
             "startswith" | "endswith" => {
                 let wrong = kinds.iter().position(|kind| matches!(kind, Type::List(_) | Type::Object { .. }));
                 if let Some(at) = wrong {
-                    self.say(&arguments[at], About::Kind, format!("`{name}` takes texts, and this is {}", kinds[at].name()));
+                    self.say(
+                        &arguments[at],
+                        About::Kind,
+                        format!("`{name}` takes texts, and this is {}", kinds[at].name()),
+                    );
                 }
             }
             "format" => self.format(arguments),
@@ -259,13 +264,17 @@ impl<'s> Inference<'_, 's, '_> {
         let last = path.last().copied().unwrap_or_default();
         let is_container = matches!(kind, Type::Object { .. } | Type::List(_) | Type::Null);
         let in_step = path.get(2) == Some(&"steps") || path.get(1) == Some(&"steps");
-        let wants_text = in_step && (last == "run" || (path.len() >= 2 && matches!(path[path.len() - 2], "env" | "with")));
+        let wants_text =
+            in_step && (last == "run" || (path.len() >= 2 && matches!(path[path.len() - 2], "env" | "with")));
         let wants_object = matches!(last, "env" | "services" | "strategy" | "matrix") && self.site.is_whole;
         let what = if wants_text && is_container {
             format!("{} becomes a text here that says nothing of it; `toJSON` writes it out", kind.name())
         } else if wants_object && matches!(kind, Type::Text | Type::Number | Type::Bool) && path.len() <= 4 {
             format!("`{last}` is an object, and this is {}", kind.name())
-        } else if last == "runs-on" && matches!(kind, Type::Object { .. } | Type::Number | Type::Bool) && !has_group(kind) {
+        } else if last == "runs-on"
+            && matches!(kind, Type::Object { .. } | Type::Number | Type::Bool)
+            && !has_group(kind)
+        {
             format!("`runs-on` is a label or a list of them, and this is {}", kind.name())
         } else {
             return;
@@ -332,6 +341,8 @@ fn of_json(value: &serde_json::Value) -> Type {
         serde_json::Value::Array(items) => {
             Type::List(Box::new(items.iter().map(of_json).reduce(Type::or).unwrap_or(Type::Any)))
         }
-        serde_json::Value::Object(fields) => Type::closed(fields.iter().map(|(name, value)| (name.as_str(), of_json(value)))),
+        serde_json::Value::Object(fields) => {
+            Type::closed(fields.iter().map(|(name, value)| (name.as_str(), of_json(value))))
+        }
     }
 }

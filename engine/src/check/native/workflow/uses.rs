@@ -113,7 +113,8 @@ pub(super) fn branch(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         let Kind::Repository { owner, reference, .. } = uses.target else { continue };
         let by_design = CHOSEN_BY_REFERENCE.iter().any(|action| uses.is(action));
         if !is_hash(reference) && !looks_like_version(reference) && !is_githubs(owner) && !by_design {
-            report.say(uses.scalar.span.clone(), format!("the action is whatever `{reference}` holds when the job runs"));
+            report
+                .say(uses.scalar.span.clone(), format!("the action is whatever `{reference}` holds when the job runs"));
         }
     }
 }
@@ -125,7 +126,10 @@ pub(super) fn unpinned(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         let Kind::Repository { owner, reference, .. } = uses.target else { continue };
         let by_tag = !is_hash(reference) && looks_like_version(reference) && !is_githubs(owner);
         if by_tag && job.is_some_and(|job| has_something_to_lose(workflow, job, report.text())) {
-            report.say(uses.scalar.span.clone(), format!("the tag `{reference}` can be moved to other code by `{owner}`"));
+            report.say(
+                uses.scalar.span.clone(),
+                format!("the tag `{reference}` can be moved to other code by `{owner}`"),
+            );
         }
     }
 }
@@ -147,8 +151,15 @@ pub(super) fn image(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         let services = job.value.get("services").map_or(&[][..], Value::entries);
         images.extend(services.iter().filter_map(|entry| entry.value.get("image").unwrap_or(&entry.value).as_scalar()));
     }
-    images.extend(workflow.root.at(&["runs", "image"]).and_then(Value::as_scalar).filter(|image| image.text.starts_with("docker://")));
-    images.extend(all(workflow).into_iter().filter(|uses| matches!(uses.target, Kind::Image(_))).map(|uses| uses.scalar));
+    images.extend(
+        workflow
+            .root
+            .at(&["runs", "image"])
+            .and_then(Value::as_scalar)
+            .filter(|image| image.text.starts_with("docker://")),
+    );
+    images
+        .extend(all(workflow).into_iter().filter(|uses| matches!(uses.target, Kind::Image(_))).map(|uses| uses.scalar));
     for image in images {
         let name = image.text.trim_start_matches("docker://");
         if !name.is_empty() && !name.contains("${{") && !is_versioned(name) {
@@ -206,7 +217,10 @@ pub(super) fn vulnerable(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         for (name, fixed, what) in VULNERABLE {
             let first = if *name == "actions/download-artifact" { (4, 0, 0) } else { (0, 0, 0) };
             if uses.is(name) && version < *fixed && version >= first {
-                report.say(uses.scalar.span.clone(), format!("`{name}` {what}; fixed in {}.{}.{}", fixed.0, fixed.1, fixed.2));
+                report.say(
+                    uses.scalar.span.clone(),
+                    format!("`{name}` {what}; fixed in {}.{}.{}", fixed.0, fixed.1, fixed.2),
+                );
             }
         }
     }
@@ -222,9 +236,34 @@ fn full_version(reference: &str) -> Option<(u32, u32, u32)> {
 
 /// Owners of widely used actions.
 const KNOWN_OWNERS: &[&str] = &[
-    "actions", "docker", "github", "aws-actions", "azure", "google-github-actions", "hashicorp", "pypa", "codecov",
-    "softprops", "peaceiris", "dtolnay", "astral-sh", "golangci", "gradle", "shivammathur", "pnpm", "ruby", "goreleaser",
-    "sigstore", "step-security", "peter-evans", "swatinem", "taiki-e", "tj-actions", "dependabot", "ossf", "aquasecurity",
+    "actions",
+    "docker",
+    "github",
+    "aws-actions",
+    "azure",
+    "google-github-actions",
+    "hashicorp",
+    "pypa",
+    "codecov",
+    "softprops",
+    "peaceiris",
+    "dtolnay",
+    "astral-sh",
+    "golangci",
+    "gradle",
+    "shivammathur",
+    "pnpm",
+    "ruby",
+    "goreleaser",
+    "sigstore",
+    "step-security",
+    "peter-evans",
+    "swatinem",
+    "taiki-e",
+    "tj-actions",
+    "dependabot",
+    "ossf",
+    "aquasecurity",
 ];
 
 /// An owner that differs from a well-known one by a slip, with the same action.
@@ -245,11 +284,33 @@ pub(super) fn typosquat(workflow: &Workflow<'_>, report: &mut Report<'_>) {
 fn has_action(owner: &str, name: &str) -> bool {
     let names: &[&str] = match owner {
         "actions" => &[
-            "checkout", "cache", "setup-node", "setup-python", "setup-go", "setup-java", "setup-dotnet", "upload-artifact",
-            "download-artifact", "github-script", "labeler", "stale", "configure-pages", "deploy-pages",
-            "upload-pages-artifact", "attest-build-provenance", "create-github-app-token", "dependency-review-action",
+            "checkout",
+            "cache",
+            "setup-node",
+            "setup-python",
+            "setup-go",
+            "setup-java",
+            "setup-dotnet",
+            "upload-artifact",
+            "download-artifact",
+            "github-script",
+            "labeler",
+            "stale",
+            "configure-pages",
+            "deploy-pages",
+            "upload-pages-artifact",
+            "attest-build-provenance",
+            "create-github-app-token",
+            "dependency-review-action",
         ],
-        "docker" => &["login-action", "build-push-action", "setup-buildx-action", "setup-qemu-action", "metadata-action", "bake-action"],
+        "docker" => &[
+            "login-action",
+            "build-push-action",
+            "setup-buildx-action",
+            "setup-qemu-action",
+            "metadata-action",
+            "bake-action",
+        ],
         "github" => &["codeql-action"],
         "aws-actions" => &["configure-aws-credentials", "amazon-ecr-login"],
         "azure" => &["login", "setup-helm", "setup-kubectl", "webapps-deploy"],
@@ -341,9 +402,13 @@ pub(super) fn reference(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         let text = uses.scalar.text.trim();
         let what = match uses.target {
             _ if text.is_empty() || text.contains("${{") => continue,
-            Kind::Malformed if !text.contains('@') => format!("`{text}` names no version: `owner/repository@reference` is needed"),
+            Kind::Malformed if !text.contains('@') => {
+                format!("`{text}` names no version: `owner/repository@reference` is needed")
+            }
             Kind::Malformed => format!("`{text}` is not `owner/repository@reference`"),
-            Kind::Image(image) if image.is_empty() || image.ends_with(':') => format!("`{text}` has an empty image or tag"),
+            Kind::Image(image) if image.is_empty() || image.ends_with(':') => {
+                format!("`{text}` has an empty image or tag")
+            }
             _ => continue,
         };
         report.say(uses.scalar.span.clone(), what);
@@ -368,40 +433,123 @@ const INPUTS: &[(&str, &[&str], &[&str])] = &[
     (
         "actions/checkout",
         &[
-            "repository", "ref", "token", "ssh-key", "ssh-known-hosts", "ssh-strict", "ssh-user", "persist-credentials", "path",
-            "clean", "filter", "sparse-checkout", "sparse-checkout-cone-mode", "fetch-depth", "fetch-tags", "show-progress",
-            "lfs", "submodules", "set-safe-directory", "github-server-url",
+            "repository",
+            "ref",
+            "token",
+            "ssh-key",
+            "ssh-known-hosts",
+            "ssh-strict",
+            "ssh-user",
+            "persist-credentials",
+            "path",
+            "clean",
+            "filter",
+            "sparse-checkout",
+            "sparse-checkout-cone-mode",
+            "fetch-depth",
+            "fetch-tags",
+            "show-progress",
+            "lfs",
+            "submodules",
+            "set-safe-directory",
+            "github-server-url",
         ],
         &[],
     ),
     (
         "actions/cache",
-        &["path", "key", "restore-keys", "upload-chunk-size", "enablecrossosarchive", "fail-on-cache-miss", "lookup-only", "save-always"],
+        &[
+            "path",
+            "key",
+            "restore-keys",
+            "upload-chunk-size",
+            "enablecrossosarchive",
+            "fail-on-cache-miss",
+            "lookup-only",
+            "save-always",
+        ],
         &["key", "path"],
     ),
-    ("actions/github-script", &["script", "github-token", "debug", "user-agent", "previews", "result-encoding", "retries", "retry-exempt-status-codes", "base-url"], &["script"]),
+    (
+        "actions/github-script",
+        &[
+            "script",
+            "github-token",
+            "debug",
+            "user-agent",
+            "previews",
+            "result-encoding",
+            "retries",
+            "retry-exempt-status-codes",
+            "base-url",
+        ],
+        &["script"],
+    ),
     (
         "actions/upload-artifact",
-        &["name", "path", "if-no-files-found", "retention-days", "compression-level", "overwrite", "include-hidden-files", "archive"],
+        &[
+            "name",
+            "path",
+            "if-no-files-found",
+            "retention-days",
+            "compression-level",
+            "overwrite",
+            "include-hidden-files",
+            "archive",
+        ],
         &["path"],
     ),
     (
         "actions/setup-node",
         &[
-            "always-auth", "node-version", "node-version-file", "architecture", "check-latest", "registry-url", "scope", "token",
-            "cache", "package-manager-cache", "cache-dependency-path", "mirror", "mirror-token",
+            "always-auth",
+            "node-version",
+            "node-version-file",
+            "architecture",
+            "check-latest",
+            "registry-url",
+            "scope",
+            "token",
+            "cache",
+            "package-manager-cache",
+            "cache-dependency-path",
+            "mirror",
+            "mirror-token",
         ],
         &[],
     ),
     (
         "actions/setup-python",
         &[
-            "python-version", "python-version-file", "cache", "architecture", "check-latest", "token", "cache-dependency-path",
-            "update-environment", "allow-prereleases", "freethreaded", "pip-version", "pip-install",
+            "python-version",
+            "python-version-file",
+            "cache",
+            "architecture",
+            "check-latest",
+            "token",
+            "cache-dependency-path",
+            "update-environment",
+            "allow-prereleases",
+            "freethreaded",
+            "pip-version",
+            "pip-install",
         ],
         &[],
     ),
-    ("actions/setup-go", &["go-version", "go-version-file", "check-latest", "token", "cache", "cache-dependency-path", "architecture", "go-download-base-url"], &[]),
+    (
+        "actions/setup-go",
+        &[
+            "go-version",
+            "go-version-file",
+            "check-latest",
+            "token",
+            "cache",
+            "cache-dependency-path",
+            "architecture",
+            "go-download-base-url",
+        ],
+        &[],
+    ),
 ];
 
 /// Old names of inputs that gave a warning and then went.
@@ -425,7 +573,10 @@ pub(super) fn inputs(workflow: &Workflow<'_>, report: &mut Report<'_>) {
         let Some(uses) = step.uses() else { continue };
         for entry in step.value.get("with").map_or(&[][..], Value::entries) {
             if let Some(name) = intended(&uses, &entry.key.text) {
-                report.say(entry.key.span.clone(), format!("`{}` has no input `{}`; `{name}` is meant", uses.repository(), entry.key.text));
+                report.say(
+                    entry.key.span.clone(),
+                    format!("`{}` has no input `{}`; `{name}` is meant", uses.repository(), entry.key.text),
+                );
                 if step.with(name).is_none() {
                     report.fix(Applicability::Unsafe, vec![Edit::replace(entry.key.span.clone(), name)]);
                 }
@@ -459,15 +610,42 @@ fn missing_input(step: Step<'_>, uses: &Uses<'_>, report: &mut Report<'_>) {
     let missing: Vec<String> =
         needed.iter().filter(|input| step.with(input).is_none()).map(|input| format!("`{input}`")).collect();
     if !missing.is_empty() {
-        report.say(uses.scalar.span.clone(), format!("`{}` cannot run without {}", uses.repository(), missing.join(" and ")));
+        report.say(
+            uses.scalar.span.clone(),
+            format!("`{}` cannot run without {}", uses.repository(), missing.join(" and ")),
+        );
     }
 }
 
 /// Words of steps that need the credentials that a checkout leaves behind.
-const PUSHES: &[&str] = &["git push", "git fetch", "git pull", "git submodule", "semantic-release", "npm version", "gh-pages", "lerna", "changeset", "mike deploy", "gh-deploy"];
+const PUSHES: &[&str] = &[
+    "git push",
+    "git fetch",
+    "git pull",
+    "git submodule",
+    "semantic-release",
+    "npm version",
+    "gh-pages",
+    "lerna",
+    "changeset",
+    "mike deploy",
+    "gh-deploy",
+];
 
 /// Actions that push with the credentials that a checkout leaves behind.
-const PUSHING_ACTIONS: &[&str] = &["git-auto-commit", "create-pull-request", "push", "release", "gh-pages", "commit", "changesets", "deploy", "tag", "version", "bump"];
+const PUSHING_ACTIONS: &[&str] = &[
+    "git-auto-commit",
+    "create-pull-request",
+    "push",
+    "release",
+    "gh-pages",
+    "commit",
+    "changesets",
+    "deploy",
+    "tag",
+    "version",
+    "bump",
+];
 
 /// A checkout whose token stays on disk for every later step, in a job that uploads files or runs strangers' code.
 pub(super) fn checkout_credentials(workflow: &Workflow<'_>, report: &mut Report<'_>) {
@@ -482,14 +660,13 @@ pub(super) fn checkout_credentials(workflow: &Workflow<'_>, report: &mut Report<
             continue;
         }
         for &step in steps.iter() {
-            let is_checkout = step.uses().is_some_and(|uses| uses.is("actions/checkout"));
-            if is_checkout && !pushes && step.with("persist-credentials").is_none() && step.with("ssh-key").is_none() {
-                if let Some(uses) = step.uses() {
-                    report.at(uses.scalar.span.clone());
-                    if let Some(edit) = without_credentials(report, step, &uses) {
-                        report.fix(Applicability::Unsafe, vec![edit]);
-                    }
-                }
+            let Some(uses) = step.uses().filter(|uses| uses.is("actions/checkout")) else { continue };
+            if pushes || step.with("persist-credentials").is_some() || step.with("ssh-key").is_some() {
+                continue;
+            }
+            report.at(uses.scalar.span.clone());
+            if let Some(edit) = without_credentials(report, step, &uses) {
+                report.fix(Applicability::Unsafe, vec![edit]);
             }
         }
     }
