@@ -2,9 +2,9 @@
 
 mod conflict_marker;
 mod dockerfile;
-#[cfg(test)]
-mod examples;
 mod sql;
+#[cfg(test)]
+mod torn;
 mod workflow;
 pub(super) mod yaml;
 
