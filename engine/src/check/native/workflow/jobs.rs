@@ -281,7 +281,7 @@ fn calling(job: &Job<'_>, uses: &Scalar, report: &mut Report<'_>) {
 }
 
 fn is_workflow_reference(text: &str) -> bool {
-    if let Some(local) = text.strip_prefix("./") {
+    if let Some(local) = text.strip_prefix("./").or_else(|| text.strip_prefix("$/")) {
         return !local.contains('@') && !local.is_empty();
     }
     let Some((place, reference)) = text.split_once('@') else { return false };

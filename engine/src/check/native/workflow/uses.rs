@@ -15,7 +15,7 @@ pub(super) struct Uses<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
-    /// `./path`
+    /// `./path` in the work tree, or `$/path` in the repository of the file itself.
     Local,
     /// `docker://image`
     Image(&'a str),
@@ -65,7 +65,7 @@ impl<'a> Uses<'a> {
 }
 
 fn target(text: &str) -> Kind<'_> {
-    if text.starts_with("./") || text.starts_with("../") {
+    if ["./", "../", "$/"].iter().any(|start| text.starts_with(start)) {
         return Kind::Local;
     }
     if let Some(image) = text.strip_prefix("docker://") {
