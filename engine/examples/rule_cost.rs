@@ -2,8 +2,6 @@
 //!
 //! One thread, each rule alone on files that are parsed already, so that the figure is matching without parsing.
 
-#![expect(clippy::disallowed_methods, reason = "a measuring program")]
-
 use std::{path::Path, time::Instant};
 
 use engine::{
