@@ -3,6 +3,7 @@
 pub mod allow;
 mod native;
 pub mod rule;
+mod taint;
 
 use std::{
     cell::{Cell, OnceCell},

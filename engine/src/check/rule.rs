@@ -1,6 +1,6 @@
 //! Which rules are there, and which of them can match this file?
 
-mod literal;
+pub(super) mod literal;
 mod load;
 mod scan;
 
@@ -15,7 +15,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use ast_grep_config::RuleConfig;
 use globset::GlobSet;
 
-use super::{Meta, Target, native};
+use super::{Meta, Target, native, taint};
 use crate::{
     finding::Finding,
     source::{Language, SourceFile},
@@ -114,6 +114,7 @@ struct Compiled {
 enum Matching {
     Pattern { rule: Box<RuleConfig<Language>>, applicability: Option<crate::edit::Applicability> },
     Native(native::Native),
+    Taint(Box<taint::Spec>),
 }
 
 /// The rules of one language with one automaton over all their literals, which asks without regard to case: patterns

@@ -48,15 +48,41 @@ pub(crate) fn required(file: &Map<String, Value>) -> Clauses {
     if let Some(Value::Array(literals)) = file.get("literals") {
         clauses.push(literals.iter().filter_map(|literal| literal.as_str().map(str::to_owned)).collect());
     }
-    let around = Around { utils: file.get("utils").and_then(Value::as_object), scope: Scope::File };
-    if let Some(taint) = file.get("taint") {
-        for side in ["sources", "sinks"] {
-            if let Some(Value::Array(rules)) = taint.get(side) {
-                clauses.extend(any_of(rules.iter().map(|rule| of_rule(rule, around, 0))));
-            }
+    clauses.extend(file.get("taint").and_then(of_sinks));
+    tidy(clauses)
+}
+
+/// One clause for all sinks of a `taint` field: of each name its last word or, where many files have that, its first.
+fn of_sinks(taint: &Value) -> Option<Vec<String>> {
+    let mut words = BTreeSet::new();
+    for sink in taint.get("sinks")?.as_array()? {
+        if sink.get("return").is_some() {
+            return None;
+        }
+        for signature in ["call", "assign"].iter().filter_map(|key| sink.get(key)).flat_map(strings) {
+            words.extend(alternatives(signature).iter().map(|path| {
+                let last = path.rsplit('.').next().unwrap_or(path).trim_start_matches("new ");
+                let first = path.split('.').next().unwrap_or(path);
+                if is_common(last) && !first.is_empty() { first.to_owned() } else { last.to_owned() }
+            }));
         }
     }
-    tidy(clauses)
+    (!words.is_empty()).then(|| words.into_iter().collect())
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a signature with `{a,b}` in it stands for.
+pub(crate) fn alternatives(signature: &str) -> Vec<String> {
+    let parts = signature.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let Some((before, (inner, after))) = parts else { return vec![signature.to_owned()] };
+    inner.split(',').flat_map(|choice| alternatives(&format!("{before}{}{after}", choice.trim()))).collect()
 }
 
 /// What a rule's parts are read against.
@@ -115,13 +141,17 @@ fn any_of(alternatives: impl Iterator<Item = Clauses>) -> Option<Vec<String>> {
 
 /// How much a clause rules out: its shortest literal's length, common words counted as nothing.
 fn telling(clause: &[String]) -> usize {
+    clause.iter().map(|word| if is_common(word) { 0 } else { word.len() }).min().unwrap_or(0)
+}
+
+fn is_common(word: &str) -> bool {
     const COMMON: &[&str] = &[
         "if", "else", "for", "in", "return", "def", "function", "func", "fn", "var", "let", "const", "new", "class",
         "self", "this", "import", "from", "true", "false", "True", "False", "None", "null", "nil", "try", "catch",
         "except", "public", "static", "void", "int", "string", "String", "err", "and", "or", "not", "is", "as", "do",
         "end", "then", "while", "async", "await", "mut", "use", "pub", "get", "set", "name", "value", "data",
     ];
-    clause.iter().map(|word| if COMMON.contains(&word.as_str()) { 0 } else { word.len() }).min().unwrap_or(0)
+    COMMON.contains(&word)
 }
 
 /// The identifiers and words of a pattern that are not metavariables and have at least two bytes.
@@ -251,6 +281,15 @@ mod tests {
         let rule = rule.as_object().unwrap();
         assert_eq!(required(rule), [["open"], ["with"], ["urlopen"]]);
         assert_eq!(required_of_node(rule), [["open"]]);
+    }
+
+    #[test]
+    fn one_of_the_sinks_must_occur() {
+        let taint = json!({"taint": {"sources": ["request"], "sinks": [
+            {"call": ["os.{system,popen}", "requests.get"]}, {"assign": ".innerHTML"}]}});
+        assert_eq!(of(taint), [["innerHTML", "popen", "requests", "system"]]);
+        let returned = json!({"taint": {"sources": ["request"], "sinks": [{"return": "@app"}, {"call": "eval"}]}});
+        assert_eq!(of(returned), Clauses::new());
     }
 
     #[test]

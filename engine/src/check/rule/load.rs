@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Clauses, Compiled, Literals, Matching, Rule, Text, literal};
 use crate::{
-    check::{Meta, native},
+    check::{Meta, native, taint},
     edit::Applicability,
     finding::{Category, CheckId, Confidence, Severity},
     source::Language,
@@ -189,6 +189,9 @@ fn matching(document: &Map<String, Value>, raw: &Raw, language: Option<Language>
         return Ok(Matching::Native(native));
     }
     let language = language.ok_or("a rule with a pattern needs a language")?;
+    if let Some(field) = document.get("taint") {
+        return Ok(Matching::Taint(Box::new(taint::Spec::read(field, language)?)));
+    }
     let mut core: Map<String, Value> = document
         .iter()
         .filter(|(key, _)| !OURS.contains(&key.as_str()))

@@ -4,7 +4,7 @@ use ast_grep_core::{Matcher, NodeMatch, matcher::MatcherExt};
 
 use super::{Compiled, Matching, Ready};
 use crate::{
-    check::{Node, Target},
+    check::{Node, Target, taint},
     edit::{Applicability, Edit, Fix},
     finding::Finding,
 };
@@ -17,6 +17,11 @@ pub(super) fn run(target: &Target<'_>, rules: &[Ready<'_>]) -> Vec<Finding> {
             native.run(target, &rule.meta, &mut findings);
         }
     }
+    let followed = rules.iter().filter_map(|Ready { rule, .. }| match &rule.matching {
+        Matching::Taint(spec) => Some((&rule.meta, &**spec)),
+        _ => None,
+    });
+    taint::run(target, &followed.collect::<Vec<_>>(), &mut findings);
     patterns(target, rules, &mut findings);
     findings
 }
