@@ -89,8 +89,17 @@ impl Engine {
     pub fn review(&self, versions: Versions) -> Review {
         let Versions { change, old, new, mut notices } = versions;
         let troubles = Troubles::default();
-        let outcomes: Vec<Outcome> =
-            change.files.par_iter().map(|file| self.review_file(file, &*old, &*new, &troubles)).collect();
+        let loaded: Vec<Loaded> = change.files.par_iter().map(|file| self.load(file, &*old, &*new)).collect();
+        // A review of many files meets every rule soon enough; in one of a few, compiling is most of the work.
+        if loaded.len() <= 64 {
+            self.rules.prepare(&loaded.iter().filter_map(|loaded| loaded.file.as_ref()).collect::<Vec<_>>());
+        }
+        let outcomes: Vec<Outcome> = change
+            .files
+            .par_iter()
+            .zip(loaded)
+            .map(|(file, loaded)| self.review_file(file, loaded, &troubles))
+            .collect();
         let (mut findings, mut files) = (Vec::new(), Vec::new());
         for outcome in outcomes {
             findings.extend(outcome.findings);
@@ -103,15 +112,18 @@ impl Engine {
         Review { change, findings, notices, files }
     }
 
-    fn review_file(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources, troubles: &Troubles) -> Outcome {
-        let file = match self.read(change, &change.path, new) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Outcome::default(),
-            Err(notice) => return Outcome { notice: Some(notice), ..Outcome::default() },
-        };
-        let before = self.read_before(change, old);
-        let findings = self.look(&file, before.as_ref(), change, troubles);
-        Outcome { findings, file: Some(file), notice: None }
+    fn load(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources) -> Loaded {
+        match self.read(change, &change.path, new) {
+            Ok(Some(file)) => Loaded { before: self.read_before(change, old), file: Some(file), notice: None },
+            Ok(None) => Loaded::default(),
+            Err(notice) => Loaded { notice: Some(notice), ..Loaded::default() },
+        }
+    }
+
+    fn review_file(&self, change: &FileChange, loaded: Loaded, troubles: &Troubles) -> Outcome {
+        let Loaded { file, before, notice } = loaded;
+        let findings = file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles)).unwrap_or_default();
+        Outcome { findings, file, notice }
     }
 
     fn read_before(&self, change: &FileChange, old: &dyn Sources) -> Option<SourceFile> {
@@ -310,6 +322,14 @@ impl Troubles {
     fn notices(self) -> BTreeSet<Notice> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A file's two texts, or why there are none.
+#[derive(Default)]
+struct Loaded {
+    file: Option<SourceFile>,
+    before: Option<SourceFile>,
+    notice: Option<Notice>,
 }
 
 #[derive(Default)]

@@ -7,6 +7,7 @@ mod scan;
 pub use load::{Example, RuleDoc, RuleError};
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -14,6 +15,7 @@ use std::{
 use aho_corasick::{AhoCorasick, MatchKind};
 use ast_grep_config::RuleConfig;
 use globset::GlobSet;
+use rayon::prelude::*;
 
 use super::{Meta, Target, native, taint};
 use crate::{
@@ -212,13 +214,8 @@ impl RuleSet {
 
     /// What the rules say of a file, in order of place. Rules that do not compile are told once through `broken`.
     pub fn run(&self, target: &Target<'_>, broken: &mut dyn FnMut(&RuleError)) -> Vec<Finding> {
-        let mut candidates = self.candidates(self.any_language.get_or_init(|| self.shelf(None)), target.file);
-        if let Some(language) = target.file.language {
-            let at = Language::ALL.iter().position(|&other| other == language).unwrap_or_default();
-            candidates
-                .extend(self.candidates(self.by_language[at].get_or_init(|| self.shelf(Some(language))), target.file));
-        }
-        let ready: Vec<Ready<'_>> = candidates
+        let ready: Vec<Ready<'_>> = self
+            .candidates(target.file)
             .into_iter()
             .filter_map(|Candidate { rule, gate }| match self.rules[rule].compiled(target.file.language) {
                 Ok(rule) => rule.applies_to(target.file).then_some(Ready { rule, gate }),
@@ -235,12 +232,34 @@ impl RuleSet {
         findings
     }
 
+    /// Compiles, on all threads at once, the rules that these files are going to need. Without it the threads of a
+    /// review would meet at the same rules in the same order and wait for each other.
+    pub fn prepare(&self, files: &[&SourceFile]) {
+        let wanted: BTreeSet<(usize, Option<Language>)> = files
+            .par_iter()
+            .flat_map_iter(|file| self.candidates(file).into_iter().map(|candidate| (candidate.rule, file.language)))
+            .collect();
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        // Errors are kept in the rule and told when it is run.
+        wanted.into_par_iter().with_max_len(1).for_each(|(rule, language)| drop(self.rules[rule].compiled(language)));
+    }
+
+    /// Rules whose literals occur in the file: those of its language and those of every text.
+    fn candidates(&self, file: &SourceFile) -> Vec<Candidate> {
+        let mut candidates = on_shelf(self.any_language.get_or_init(|| self.shelf(None)), file);
+        if let Some(language) = file.language {
+            let at = Language::ALL.iter().position(|&other| other == language).unwrap_or_default();
+            candidates.extend(on_shelf(self.by_language[at].get_or_init(|| self.shelf(Some(language))), file));
+        }
+        candidates
+    }
+
     fn shelf(&self, language: Option<Language>) -> Shelf {
-        let on_shelf = |rule: &Rule| match language {
+        let belongs = |rule: &Rule| match language {
             Some(language) => rule.languages.contains(&language),
             None => rule.languages.is_empty(),
         };
-        let rules: Vec<usize> = (0..self.rules.len()).filter(|&at| on_shelf(&self.rules[at])).collect();
+        let rules: Vec<usize> = (0..self.rules.len()).filter(|&at| belongs(&self.rules[at])).collect();
         let literals = |at: &usize| &self.rules[*at].literals;
         let mut words: Vec<&str> =
             rules.iter().map(literals).flat_map(|of| of.file.iter().chain(of.node.iter())).flatten().collect();
@@ -255,27 +274,27 @@ impl RuleSet {
             AhoCorasick::builder().match_kind(MatchKind::Standard).ascii_case_insensitive(true).build(&words).ok();
         Shelf { rules: rules.iter().map(shelved).collect(), automaton, literal_count: words.len() }
     }
+}
 
-    /// Rules of a shelf whose literals occur in the file. One pass over the text.
-    fn candidates(&self, shelf: &Shelf, file: &SourceFile) -> Vec<Candidate> {
-        let Some(automaton) = &shelf.automaton else {
-            return shelf.rules.iter().map(|shelved| Candidate { rule: shelved.rule, gate: None }).collect();
-        };
-        let mut places: Vec<Vec<u32>> = vec![Vec::new(); shelf.literal_count];
-        for found in automaton.find_overlapping_iter(&*file.text) {
-            places[found.pattern().as_usize()].push(found.start() as u32);
-        }
-        let holds = |clause: &Vec<u32>| clause.iter().any(|&word| !places[word as usize].is_empty());
-        let count = |clause: &&Vec<u32>| clause.iter().map(|&word| places[word as usize].len()).sum::<usize>();
-        let gate = |shelved: &Shelved| {
-            let rarest = shelved.node.iter().min_by_key(count)?;
-            let mut offsets: Vec<u32> = rarest.iter().flat_map(|&word| places[word as usize].iter().copied()).collect();
-            offsets.sort_unstable();
-            Some(offsets)
-        };
-        let can_match = shelf.rules.iter().filter(|shelved| shelved.file.iter().all(holds));
-        can_match.map(|shelved| Candidate { rule: shelved.rule, gate: gate(shelved) }).collect()
+/// Rules of a shelf whose literals occur in the file. One pass over the text.
+fn on_shelf(shelf: &Shelf, file: &SourceFile) -> Vec<Candidate> {
+    let Some(automaton) = &shelf.automaton else {
+        return shelf.rules.iter().map(|shelved| Candidate { rule: shelved.rule, gate: None }).collect();
+    };
+    let mut places: Vec<Vec<u32>> = vec![Vec::new(); shelf.literal_count];
+    for found in automaton.find_overlapping_iter(&*file.text) {
+        places[found.pattern().as_usize()].push(found.start() as u32);
     }
+    let holds = |clause: &Vec<u32>| clause.iter().any(|&word| !places[word as usize].is_empty());
+    let count = |clause: &&Vec<u32>| clause.iter().map(|&word| places[word as usize].len()).sum::<usize>();
+    let gate = |shelved: &Shelved| {
+        let rarest = shelved.node.iter().min_by_key(count)?;
+        let mut offsets: Vec<u32> = rarest.iter().flat_map(|&word| places[word as usize].iter().copied()).collect();
+        offsets.sort_unstable();
+        Some(offsets)
+    };
+    let can_match = shelf.rules.iter().filter(|shelved| shelved.file.iter().all(holds));
+    can_match.map(|shelved| Candidate { rule: shelved.rule, gate: gate(shelved) }).collect()
 }
 
 impl Rule {
