@@ -241,7 +241,9 @@ impl RuleSet {
             .collect();
         let wanted: Vec<_> = wanted.into_iter().collect();
         // Errors are kept in the rule and told when it is run.
-        wanted.into_par_iter().with_max_len(1).for_each(|(rule, language)| drop(self.rules[rule].compiled(language)));
+        wanted.into_par_iter().with_max_len(1).for_each(|(rule, language)| {
+            let _ = self.rules[rule].compiled(language);
+        });
     }
 
     /// Rules whose literals occur in the file: those of its language and those of every text.
