@@ -92,7 +92,7 @@ fn test_rule(rules: &RuleSet, limits: &ChecksConfig, rule: &Rule) -> Tally {
     for language in languages {
         let bench = Bench { rules, limits, rule, language };
         for (kind, examples) in [("valid", &doc.valid), ("invalid", &doc.invalid)] {
-            for (at, example) in examples.iter().enumerate() {
+            for (at, example) in examples.iter().enumerate().filter(|(_, example)| bench.concerns(example)) {
                 tally.examples += 1;
                 let name = format!("{kind}[{at}]{}", language.map(|name| format!(" in {name}")).unwrap_or_default());
                 match bench.try_example(example, kind == "invalid", doc.fixable.is_some()) {
@@ -113,14 +113,22 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Whether an example is of this language: one with a path is of its path's language alone.
+    fn concerns(&self, example: &Example) -> bool {
+        let path = example.path.as_deref().and_then(|path| RepoPath::new(path).ok());
+        let of_path = path.and_then(|path| Language::detect(&path, &example.code));
+        of_path.is_none_or(|language| self.language.is_none_or(|own| own == language))
+    }
+
     /// How many fixes were proven, or what does not hold.
     fn try_example(&self, example: &Example, is_invalid: bool, has_fix: bool) -> Result<usize, String> {
         let file = self.file(example, &example.code)?;
         let before = example.before.as_deref().map(|text| self.file(example, text)).transpose()?;
         let change = change_of(before.as_ref(), &file);
+        let limits = self.limits(example)?;
         let run = |file: &SourceFile| {
             let mut errors = Vec::new();
-            let target = Target::new(file, before.as_ref(), &change, self.limits);
+            let target = Target::new(file, before.as_ref(), &change, &limits);
             let found = self.rules.run(&target, &mut |error| errors.push(error.to_string()));
             (found, errors)
         };
@@ -151,6 +159,17 @@ impl Bench<'_> {
             _ => {}
         }
         Ok(proven)
+    }
+
+    /// The limits with those that the example sets itself.
+    fn limits(&self, example: &Example) -> Result<ChecksConfig, String> {
+        let words = |error: serde_json::Error| format!("its `limits` cannot be used: {error}");
+        let mut limits = serde_json::to_value(self.limits).map_err(words)?;
+        for (name, value) in &example.limits {
+            let setting = limits.get_mut(name).ok_or_else(|| format!("there is no limit `{name}`"))?;
+            *setting = value.clone();
+        }
+        serde_json::from_value(limits).map_err(words)
     }
 
     fn file(&self, example: &Example, text: &str) -> Result<SourceFile, String> {

@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod notice;
+pub mod secret;
 pub mod source;
 pub mod change;
 pub mod git;

@@ -1,10 +1,15 @@
 //! What can a pattern not say? Checks written in Rust, each documented and tested by a rule file that names it.
 
+mod complexity;
 mod conflict_marker;
 mod dockerfile;
+mod hidden_characters;
+mod large_file;
+mod secret;
 mod sql;
 #[cfg(test)]
 mod torn;
+mod unportable_path;
 mod workflow;
 pub(super) mod yaml;
 
@@ -19,7 +24,14 @@ pub(crate) struct Native {
 }
 
 /// Every native check by the name rule files use.
-const ALL: &[Native] = &[Native { name: "conflict-marker", check: conflict_marker::check }];
+const ALL: &[Native] = &[
+    Native { name: "conflict-marker", check: conflict_marker::check },
+    Native { name: "complexity", check: complexity::check },
+    Native { name: "hidden-characters", check: hidden_characters::check },
+    Native { name: "large-file", check: large_file::check },
+    Native { name: "secret", check: secret::check },
+    Native { name: "unportable-path", check: unportable_path::check },
+];
 
 /// The check with this name.
 pub(crate) fn find(name: &str) -> Option<Native> {

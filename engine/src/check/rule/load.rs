@@ -112,6 +112,8 @@ pub struct Example {
     pub path: Option<String>,
     /// The text before the change, for checks that compare.
     pub before: Option<String>,
+    /// Other values for some of `[checks]`, so that an example of a limit can be short.
+    pub limits: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -128,14 +130,20 @@ enum RawExample {
         path: Option<String>,
         #[serde(default)]
         before: Option<String>,
+        #[serde(default)]
+        limits: Map<String, Value>,
     },
 }
 
 impl From<RawExample> for Example {
     fn from(raw: RawExample) -> Self {
         match raw {
-            RawExample::Code(code) => Self { code, fixed: None, lines: None, path: None, before: None },
-            RawExample::Full { code, fixed, lines, path, before } => Self { code, fixed, lines, path, before },
+            RawExample::Code(code) => {
+                Self { code, fixed: None, lines: None, path: None, before: None, limits: Map::new() }
+            }
+            RawExample::Full { code, fixed, lines, path, before, limits } => {
+                Self { code, fixed, lines, path, before, limits }
+            }
         }
     }
 }
