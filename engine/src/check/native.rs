@@ -3,6 +3,7 @@
 mod complexity;
 mod conflict_marker;
 mod dockerfile;
+mod duplicated_block;
 mod hidden_characters;
 mod large_file;
 mod secret;
@@ -27,6 +28,7 @@ pub(crate) struct Native {
 const ALL: &[Native] = &[
     Native { name: "conflict-marker", check: conflict_marker::check },
     Native { name: "complexity", check: complexity::check },
+    Native { name: "duplicated-block", check: duplicated_block::check },
     Native { name: "hidden-characters", check: hidden_characters::check },
     Native { name: "large-file", check: large_file::check },
     Native { name: "secret", check: secret::check },
