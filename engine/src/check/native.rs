@@ -6,10 +6,13 @@ mod dockerfile;
 mod duplicated_block;
 mod hidden_characters;
 mod large_file;
+mod local;
+mod overwritten;
 mod secret;
 mod sql;
 #[cfg(test)]
 mod torn;
+mod unclosed;
 mod unportable_path;
 mod workflow;
 pub(super) mod yaml;
@@ -31,7 +34,9 @@ const ALL: &[Native] = &[
     Native { name: "duplicated-block", check: duplicated_block::check },
     Native { name: "hidden-characters", check: hidden_characters::check },
     Native { name: "large-file", check: large_file::check },
+    Native { name: "overwritten", check: overwritten::check },
     Native { name: "secret", check: secret::check },
+    Native { name: "unclosed", check: unclosed::check },
     Native { name: "unportable-path", check: unportable_path::check },
 ];
 

@@ -1,6 +1,6 @@
 //! Did the change make a function harder to follow than anyone should have to?
 
-mod roles;
+pub(super) mod roles;
 mod score;
 
 use std::collections::BTreeSet;

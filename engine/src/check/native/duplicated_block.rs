@@ -96,7 +96,7 @@ fn copies(lines: &[CodeLine], least: usize, touched: impl Fn(u32) -> bool) -> Ve
     let mut found = Vec::new();
     let mut done = 0;
     for (at, window) in windows() {
-        if at < done || !is_touched[at..at + least].iter().all(|&touched| touched) {
+        if at < done || !lines[at].counts || !is_touched[at..at + least].iter().all(|&touched| touched) {
             continue;
         }
         let others = places.get(&roll(window)).into_iter().flatten().copied();
