@@ -4,6 +4,7 @@ mod complexity;
 mod conflict_marker;
 mod dockerfile;
 mod duplicated_block;
+mod format;
 mod hidden_characters;
 mod large_file;
 mod local;
@@ -32,6 +33,7 @@ const ALL: &[Native] = &[
     Native { name: "conflict-marker", check: conflict_marker::check },
     Native { name: "complexity", check: complexity::check },
     Native { name: "duplicated-block", check: duplicated_block::check },
+    Native { name: "format", check: format::check },
     Native { name: "hidden-characters", check: hidden_characters::check },
     Native { name: "large-file", check: large_file::check },
     Native { name: "overwritten", check: overwritten::check },
