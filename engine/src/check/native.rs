@@ -9,6 +9,7 @@ mod hidden_characters;
 mod large_file;
 mod local;
 mod overwritten;
+mod regex;
 mod secret;
 mod sql;
 #[cfg(test)]
@@ -37,6 +38,7 @@ const ALL: &[Native] = &[
     Native { name: "hidden-characters", check: hidden_characters::check },
     Native { name: "large-file", check: large_file::check },
     Native { name: "overwritten", check: overwritten::check },
+    Native { name: "regex", check: regex::check },
     Native { name: "secret", check: secret::check },
     Native { name: "unclosed", check: unclosed::check },
     Native { name: "unportable-path", check: unportable_path::check },

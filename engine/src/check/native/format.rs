@@ -102,7 +102,7 @@ fn python<'t>(node: &Node<'t>) -> Option<Call<'t>> {
         "binary_operator" if node.field("operator")?.text() == "%" => {
             let right = node.field("right")?;
             let arguments = match &*right.kind() {
-                "tuple" => right.named_children().collect(),
+                "tuple" => right.named_children().filter(|child| child.kind() != "comment").collect(),
                 "string" | "integer" | "float" | "true" | "false" | "none" => vec![right],
                 _ => return None,
             };
