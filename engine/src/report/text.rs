@@ -10,6 +10,7 @@ use crate::{
     finding::{Finding, Severity},
     notice::Gravity,
     review::{Counts, Review, Reviewed, Standing},
+    secret,
     source::SourceFile,
 };
 
@@ -77,7 +78,7 @@ fn place<'a>(file: &'a SourceFile, finding: &'a Finding) -> Snippet<'a, annotate
     if let Some(cwe) = finding.cwe {
         primary = primary.label(format!("CWE-{cwe}"));
     }
-    Snippet::source(window.text)
+    Snippet::source(secret::mask(window.text))
         .line_start(window.first_line)
         .path(harmless(file.path.as_str()))
         .annotation(primary)
@@ -94,8 +95,8 @@ fn patch<'a>(file: &'a SourceFile, reviewed: &'a Reviewed) -> Option<Group<'a>> 
     let last = patch.edits().iter().map(|edit| edit.end).max()?;
     let window = Window::of(file, first..last);
     let edits = patch.edits().iter().map(|edit| Patch::new(window.inside(&(edit.start..edit.end)), edit.text.as_str()));
-    let snippet =
-        Snippet::source(window.text).line_start(window.first_line).path(harmless(file.path.as_str())).patches(edits);
+    let source = Snippet::source(secret::mask(window.text)).line_start(window.first_line);
+    let snippet = source.path(harmless(file.path.as_str())).patches(edits);
     Some(Level::HELP.secondary_title(title).element(snippet))
 }
 
