@@ -28,10 +28,12 @@ fn is_public_host(host: &str) -> bool {
     const PRIVATE: &[&str] = &["localhost", "local", "internal", "test", "example", "invalid", "lan", "localdomain"];
     let name = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
     let is_number = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_private_number =
+        is_number && ["127.", "0.", "10.", "192.", "172.", "1.2.3."].iter().any(|start| name.starts_with(start));
     let suffix = name.rsplit('.').next().unwrap_or("");
     name.contains('.')
         && !name.ends_with('.')
-        && !(is_number && ["127.", "0.", "10.", "192.", "172.", "1.2.3."].iter().any(|start| name.starts_with(start)))
+        && !is_private_number
         && !PRIVATE.contains(&suffix)
         && !["example.", "host.", "hostname.", "domain.", "foo.", "bar.", "server.com", "my."]
             .iter()

@@ -42,7 +42,8 @@ fn is_block(kind: &str) -> bool {
 fn lost<'t>(statement: &Node<'t>, rest: &[Node<'t>], language: Language) -> Vec<(Node<'t>, Node<'t>)> {
     let stores = local::stores(statement);
     let single = stores.len() == 1;
-    let told = stores.into_iter().filter(|store| single && is_call(&store.value)).flat_map(|store| {
+    let is_whole = single && !statement.dfs().any(|node| node.is_error());
+    let told = stores.into_iter().filter(|store| is_whole && is_call(&store.value)).flat_map(|store| {
         let alone = store.targets.len() == 1;
         store.targets.into_iter().filter(move |name| alone || is_error(&name.text()))
     });
