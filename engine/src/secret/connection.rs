@@ -53,6 +53,7 @@ fn is_own_password(user: &str, password: &str) -> bool {
         && !password.contains("%s")
 }
 
+// apprentice: allow-file any/secret -- the values in these tests were drawn for them and open nothing
 #[cfg(test)]
 mod tests {
     use super::*;

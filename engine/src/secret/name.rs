@@ -173,6 +173,7 @@ fn is_secret(value: &str) -> bool {
         && random::is_random(value)
 }
 
+// apprentice: allow-file any/secret -- the values in these tests were drawn for them and open nothing
 #[cfg(test)]
 mod tests {
     use super::*;

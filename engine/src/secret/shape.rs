@@ -329,6 +329,7 @@ fn decoded(part: &str) -> Option<serde_json::Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
+// apprentice: allow-file any/secret -- the values in these tests were drawn for them and open nothing
 #[cfg(test)]
 mod tests {
     use super::*;
