@@ -1,6 +1,7 @@
 //! How do we notice? Everything here is deterministic, offline and model-free.
 
 pub mod allow;
+pub mod linter;
 mod native;
 pub mod rule;
 mod taint;
