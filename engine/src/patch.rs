@@ -59,6 +59,9 @@ pub enum Unproven {
     /// It changes lines it may not.
     #[error("it changes line {0}, which is outside the reviewed lines")]
     LeavesScope(u32),
+    /// The external tool that found it could not be asked about its result.
+    #[error("the tool that found it did not run again: {0}")]
+    NotRechecked(String),
     /// The same check would change its result again.
     #[error("`{0}` would change its result again")]
     Diverges(CheckId),

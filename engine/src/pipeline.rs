@@ -1,5 +1,7 @@
 //! The sentence itself: a change is read, checks make findings, what is proven becomes a patch, and a review is made.
 
+mod lint;
+
 use std::{
     cell::OnceCell,
     collections::{BTreeSet, HashSet},
@@ -7,19 +9,21 @@ use std::{
 };
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use lint::Linted;
 use rayon::prelude::*;
 
 use crate::{
     change::{self, FileChange, Kind, LineSet, Status, Versions},
     check::{
         Target, allow,
+        linter::Workshop,
         rule::{RuleError, RuleSet},
     },
     config::{Config, ConfigError, Level},
     edit::{self, Applicability, Edit},
     finding::{CheckId, Finding, Fingerprint, Severity},
     notice::Notice,
-    patch,
+    patch::{self, Unproven, VerifiedPatch},
     review::{Baseline, Review, Reviewed, Standing},
     source::{Content, Ignored, RepoPath, SourceFile, Sources, Unreadable},
 };
@@ -33,6 +37,7 @@ pub struct Engine {
     foreign: GlobSet,
     ignored: Ignored,
     levels: Levels,
+    workshop: Option<Workshop>,
 }
 
 impl Engine {
@@ -53,7 +58,15 @@ impl Engine {
             levels,
             baseline,
             config,
+            workshop: None,
         })
+    }
+
+    /// The same, running external linters there unless the configuration says no.
+    #[must_use]
+    pub fn with_workshop(mut self, workshop: Workshop) -> Self {
+        self.workshop = Some(workshop);
+        self
     }
 
     /// The same, never reading the paths that `.ai_coder_ignore` names.
@@ -94,11 +107,13 @@ impl Engine {
         if loaded.len() <= 64 {
             self.rules.prepare(&loaded.iter().filter_map(|loaded| loaded.file.as_ref()).collect::<Vec<_>>());
         }
+        let texts = self.texts_to_lint(loaded.iter().filter_map(|loaded| loaded.file.clone()));
+        let linted = self.lint(&texts, &*new, &*old);
         let outcomes: Vec<Outcome> = change
             .files
             .par_iter()
             .zip(loaded)
-            .map(|(file, loaded)| self.review_file(file, loaded, &troubles))
+            .map(|(file, loaded)| self.review_file(file, loaded, &troubles, &linted))
             .collect();
         let (mut findings, mut files) = (Vec::new(), Vec::new());
         for outcome in outcomes {
@@ -107,9 +122,25 @@ impl Engine {
             notices.extend(outcome.notice);
         }
         notices.extend(troubles.notices());
+        notices.extend(linted.notices.iter().cloned());
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         files.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
         Review { change, findings, notices, files }
+    }
+
+    /// The texts that linters may read: none without a workshop, and none that a program wrote.
+    fn texts_to_lint(&self, files: impl Iterator<Item = SourceFile>) -> Vec<SourceFile> {
+        if self.workshop.is_none() || !self.config.linters.enable {
+            return Vec::new();
+        }
+        files.filter(|file| !self.foreign.is_match(&file.path) && !says_generated(file)).collect()
+    }
+
+    fn lint<'a>(&'a self, texts: &'a [SourceFile], new: &'a dyn Sources, base: &'a dyn Sources) -> Linted<'a> {
+        match &self.workshop {
+            Some(workshop) if !texts.is_empty() => Linted::run(workshop, &self.config.linters, texts, new, base),
+            _ => Linted::default(),
+        }
     }
 
     fn load(&self, change: &FileChange, old: &dyn Sources, new: &dyn Sources) -> Loaded {
@@ -120,9 +151,9 @@ impl Engine {
         }
     }
 
-    fn review_file(&self, change: &FileChange, loaded: Loaded, troubles: &Troubles) -> Outcome {
+    fn review_file(&self, change: &FileChange, loaded: Loaded, troubles: &Troubles, linted: &Linted<'_>) -> Outcome {
         let Loaded { file, before, notice } = loaded;
-        let findings = file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles)).unwrap_or_default();
+        let findings = file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles, linted)).unwrap_or_default();
         Outcome { findings, file, notice }
     }
 
@@ -137,6 +168,7 @@ impl Engine {
         before: Option<&SourceFile>,
         change: &FileChange,
         troubles: &Troubles,
+        linted: &Linted<'_>,
     ) -> Vec<Reviewed> {
         let run = |file: &SourceFile| {
             let target = Target::new(file, before, change, &self.config.checks);
@@ -147,7 +179,10 @@ impl Engine {
             findings.retain_mut(|finding| self.levels.apply(finding));
             findings
         };
-        let found = run(file);
+        let own = run(file);
+        let linters = self.leveled(linted.findings(file));
+        let mut found = [&own[..], &linters].concat();
+        found.sort_by(|a, b| (a.span, &a.check).cmp(&(b.span, &b.check)));
         let allowed = allow::read(file);
         let accepted = self.baseline.of_path(&file.path);
         let everything = LineSet::all();
@@ -164,11 +199,20 @@ impl Engine {
             None if !lines.intersects(&finding.span.lines()) => Standing::Untouched,
             // Lines of it were touched and it still says what it said: a new argument beside an old defect.
             None if !lines.covers(&finding.span.lines()) && was_there(finding) => Standing::Older,
-            None => Standing::Told,
+            None => match linted.same(finding, &own) {
+                Some(other) => Standing::Repeated { by: other.check.to_string() },
+                None => Standing::Told,
+            },
         };
         let prove = |finding: &Finding, standing: &Standing| match (&finding.fix, standing) {
+            (Some(fix), Standing::Told) if linted.made(finding) => {
+                let of_tool = linters.iter().filter(|other| lint::tool(other) == lint::tool(finding));
+                let known: Vec<Finding> = own.iter().chain(of_tool).cloned().collect();
+                let claim = patch::Claim { file, finding, found: &known, allowed: lines };
+                Some(self.prove_again(&claim, fix, linted, &run))
+            }
             (Some(fix), Standing::Told) => {
-                let claim = patch::Claim { file, finding, found: &found, allowed: lines };
+                let claim = patch::Claim { file, finding, found: &own, allowed: lines };
                 Some(patch::prove(&claim, fix, &mut |patched| run(patched)))
             }
             _ => None,
@@ -187,10 +231,38 @@ impl Engine {
             .collect()
     }
 
+    /// Proves a linter's fix: its rules and the tool that offered it look at the patched text.
+    fn prove_again(
+        &self,
+        claim: &patch::Claim<'_>,
+        fix: &edit::Fix,
+        linted: &Linted<'_>,
+        run: &dyn Fn(&SourceFile) -> Vec<Finding>,
+    ) -> Result<VerifiedPatch, Unproven> {
+        let mut failed = None;
+        let proof = patch::prove(claim, fix, &mut |patched| {
+            let again = linted.again(claim.finding, patched).unwrap_or_else(|why| {
+                failed = Some(why);
+                claim.found.to_vec()
+            });
+            [run(patched), self.leveled(again)].concat()
+        });
+        failed.map_or(proof, |why| Err(Unproven::NotRechecked(why)))
+    }
+
+    /// Findings with the severities that the configuration gives them.
+    fn leveled(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        findings.retain_mut(|finding| self.levels.apply(finding));
+        findings
+    }
+
     /// Makes every proven patch up to this trust, file by file, looking again after each round until none is left.
     /// Patches that meet wait for the next round. Nothing is written.
     pub fn mend(&self, versions: &Versions, most: Applicability) -> (Vec<Mended>, Vec<Notice>) {
-        let mend = |change: &FileChange| self.mend_file(change, &*versions.old, &*versions.new, most);
+        let read = |change: &FileChange| self.read(change, &change.path, &*versions.new).ok().flatten();
+        let texts = self.texts_to_lint(versions.change.files.iter().filter_map(read));
+        let linted = self.lint(&texts, &*versions.new, &*versions.old);
+        let mend = |change: &FileChange| self.mend_file(change, &*versions.old, &*versions.new, most, &linted);
         let outcomes: Vec<_> = versions.change.files.par_iter().filter_map(mend).collect();
         let notices = outcomes.iter().filter_map(|(_, notice)| notice.clone()).collect();
         let mended = outcomes.into_iter().map(|(mended, _)| mended).filter(|mended| !mended.applied.is_empty());
@@ -203,6 +275,7 @@ impl Engine {
         old: &dyn Sources,
         new: &dyn Sources,
         most: Applicability,
+        linted: &Linted<'_>,
     ) -> Option<(Mended, Option<Notice>)> {
         const MOST_ROUNDS: usize = 30;
         let mut file = self.read(change, &change.path, new).ok().flatten()?;
@@ -215,7 +288,7 @@ impl Engine {
             applied: Vec::new(),
         };
         for _ in 0..MOST_ROUNDS {
-            let findings = self.look(&file, before.as_ref(), &change, &Troubles::default());
+            let findings = self.look(&file, before.as_ref(), &change, &Troubles::default(), linted);
             let Some((bytes, applied)) = one_round(&file, &findings, most) else { return Some((mended, None)) };
             mended.after = bytes.into();
             mended.applied.extend(applied);

@@ -20,6 +20,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 pub use diagnostic::{Diagnostic, Region, Suggestion};
@@ -99,6 +100,8 @@ pub struct Session<'a> {
     scratch: Option<Scratch<'a>>,
     ready: Vec<Ready<'a>>,
     notices: Vec<Notice>,
+    /// Seconds spent on looking at patched files, by linter.
+    spent: Mutex<BTreeMap<String, Duration>>,
 }
 
 /// A linter that was found and may run.
@@ -119,8 +122,14 @@ pub fn run(request: Request<'_>) -> (Vec<Finding>, Vec<Notice>) {
 impl<'a> Session<'a> {
     /// Chooses the linters that read one of the files, are wanted, allowed and found. Starts nothing.
     pub fn open(request: Request<'a>) -> Self {
-        let mut session =
-            Self { sandbox: Sandbox::None, scratch: None, ready: Vec::new(), notices: Vec::new(), request };
+        let mut session = Self {
+            sandbox: Sandbox::None,
+            scratch: None,
+            ready: Vec::new(),
+            notices: Vec::new(),
+            spent: Mutex::default(),
+            request,
+        };
         let wanted = session.wanted();
         if wanted.is_empty() {
             return session;
@@ -284,12 +293,24 @@ impl<'a> Session<'a> {
         let jobs = self.jobs(ready, scratch);
         let job = jobs.iter().find(|job| job.files.iter().any(|file| file.path == patched.path));
         let Some(job) = job else { return Err(format!("`{linter}` does not read `{}`", patched.path)) };
-        let said = job.run_patched(patched)?;
+        let said = self.timed(linter, || job.run_patched(patched))?;
         let of_file = said.iter().filter(|said| said.path == patched.path.as_str());
         let mut findings: Vec<Finding> = of_file.map(|said| diagnostic::finding(job.linter, said, patched)).collect();
         findings.sort_by(|a, b| (a.span, &a.check, &a.what).cmp(&(b.span, &b.check, &b.what)));
         findings.dedup_by(|a, b| a.span == b.span && a.check == b.check && a.what == b.what);
         Ok(findings)
+    }
+
+    /// Runs something of a linter, unless its runs so far took as long as one may take.
+    fn timed<T>(&self, linter: &str, run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let spent = || self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if spent().get(linter).is_some_and(|spent| spent.as_secs() >= self.request.config.timeout_seconds) {
+            return Err(format!("its proofs took longer than linters.timeout_seconds = {}", self.request.config.timeout_seconds));
+        }
+        let start = Instant::now();
+        let outcome = run();
+        *spent().entry(linter.to_owned()).or_default() += start.elapsed();
+        outcome
     }
 
     /// The linter that made a finding, if it is one of these.

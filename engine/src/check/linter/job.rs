@@ -103,7 +103,7 @@ struct Place {
     home: PathBuf,
     state: PathBuf,
     /// Held while a state that stays is in use.
-    _lock: Option<fs::File>,
+    lock: Option<fs::File>,
 }
 
 impl Job<'_> {
@@ -228,6 +228,31 @@ impl Job<'_> {
         Ok(said)
     }
 
+    /// What the tool says its version is.
+    pub(super) fn version(&self) -> Option<String> {
+        let asked = &self.linter.spec.version;
+        let (base, home) = (self.scratch.folder("version-").ok()?, self.home().ok()?);
+        let place = Place { state: home.clone(), base, home, lock: None };
+        let mut program = self.program(&place, &[]);
+        program.args = asked.iter().map(OsString::from).collect();
+        let ran = process::run(&program, self.sandbox, Duration::from_secs(20)).ok();
+        let ran = ran.filter(|ran| ran.ended == Ended::Exit(0) && !asked.is_empty())?;
+        let text = [ran.stdout, ran.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().find(|line| line.bytes().any(|byte| byte.is_ascii_digit()))?;
+        Some(line.chars().filter(|c| !c.is_control()).take(80).collect::<String>().trim().to_owned())
+    }
+
+    /// A home directory of its own, with links to what the linter may read of the user's.
+    fn home(&self) -> std::io::Result<PathBuf> {
+        let home = self.scratch.folder("home-")?;
+        fs::create_dir(home.join("tmp"))?;
+        for (name, target) in self.home_reads() {
+            link(&target, &home.join(name))?;
+        }
+        Ok(home)
+    }
+
     fn seconds(&self) -> u64 {
         self.config.timeout_seconds.saturating_mul(self.linter.spec.patience)
     }
@@ -235,8 +260,7 @@ impl Job<'_> {
     fn place(&self, files: &[&SourceFile], patched: Option<&SourceFile>) -> Result<Place, String> {
         let failed = |error: std::io::Error| format!("not run: cannot prepare its folders: {error}");
         let (state, lock) = self.state().map_err(failed)?;
-        let home = self.scratch.folder("home-").map_err(failed)?;
-        fs::create_dir(home.join("tmp")).map_err(failed)?;
+        let home = self.home().map_err(failed)?;
         let replaced = patched.map(|file| (&file.path, &*file.bytes));
         let base = match (self.linter.spec.needs, self.linter.spec.writes_tree, replaced) {
             (Needs::Files, ..) => self.files_only(files).map_err(failed)?,
@@ -251,10 +275,7 @@ impl Job<'_> {
         for (name, target) in self.links().into_iter().map(|(name, target)| (base.join(name), target)) {
             link(&target, &name).map_err(failed)?;
         }
-        for (name, target) in self.home_reads() {
-            link(&target, &home.join(name)).map_err(failed)?;
-        }
-        Ok(Place { base, home, state, _lock: lock })
+        Ok(Place { base, home, state, lock })
     }
 
     /// A folder that stays from run to run, and the right to use it. For a change by others it is a new one each time:

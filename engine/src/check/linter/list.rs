@@ -1,15 +1,10 @@
 //! Which linters are there, which of them are found, and which would run?
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{
-    Linter, Sandbox, Workshop, detect, find,
-    process::{self, Ended},
-    sandbox::{Limits, Program},
-    scratch::Scratch,
-};
+use super::{Linter, Sandbox, Workshop, detect, find, job::Job, scratch::Scratch};
 use crate::{
     config::LintersConfig,
     source::{SourceFile, Sources},
@@ -57,7 +52,10 @@ fn listed(
     scratch: Option<&Scratch<'_>>,
 ) -> Listed {
     let tool = find::find(linter, workshop);
-    let version = tool.as_ref().zip(scratch).and_then(|(tool, scratch)| version(linter, tool, scratch));
+    let version = tool.as_ref().zip(scratch).and_then(|(tool, scratch)| {
+        let sandbox = detect().works.first().unwrap_or(&Sandbox::None);
+        Job { linter, tool, sandbox, config, workshop, scratch, root: String::new(), files: Vec::new() }.version()
+    });
     let (eligible, because) = match (&tool, eligible(linter, config, files, scratch)) {
         (Some(_), Ok(because)) => (true, because),
         (None, Ok(because)) => (false, format!("`{}` is not installed; {because}", linter.spec.command)),
@@ -101,29 +99,4 @@ fn eligible(
         None if linter.spec.useful_unconfigured => Ok("it needs no configuration to be useful".to_owned()),
         None => Err("no configuration asks for it".to_owned()),
     }
-}
-
-fn version(linter: &Linter, tool: &find::Tool, scratch: &Scratch<'_>) -> Option<String> {
-    let home = scratch.folder("version-").ok()?;
-    let path = std::env::join_paths(&tool.path).ok()?;
-    let program = Program {
-        path: tool.program.clone(),
-        args: linter.spec.version.iter().map(Into::into).collect(),
-        folder: home.clone(),
-        environment: vec![
-            ("PATH".into(), path),
-            ("HOME".into(), home.clone().into()),
-            ("LANG".into(), "C.UTF-8".into()),
-        ],
-        read: tool.roots.iter().cloned().collect(),
-        write: vec![home],
-        limits: Limits { memory: linter.spec.memory_mib << 20, cpu_seconds: 10, file: 1 << 20 },
-    };
-    let sandbox = detect().works.first().unwrap_or(&Sandbox::None);
-    let ran =
-        process::run(&program, sandbox, Duration::from_secs(10)).ok().filter(|ran| ran.ended == Ended::Exit(0))?;
-    let text = [ran.stdout, ran.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find(|line| line.bytes().any(|byte| byte.is_ascii_digit()))?;
-    Some(line.chars().filter(|c| !c.is_control()).take(80).collect::<String>().trim().to_owned())
 }

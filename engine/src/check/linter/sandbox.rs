@@ -92,6 +92,8 @@ const SYSTEM: &[&str] = &[
     "/etc/group",
     "/etc/os-release",
     "/etc/mime.types",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/openssl.cnf",
     "/etc/php",
     "/etc/ruby",
 ];

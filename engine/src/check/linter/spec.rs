@@ -48,7 +48,7 @@ pub struct Spec {
     /// `{root}` for paths. An argument with `{config}` is left out, with the one before it where that is a flag, when
     /// there is no configuration file.
     pub args: Vec<String>,
-    /// Arguments that make it print its version.
+    /// Arguments that make it print its version; empty where it cannot.
     #[serde(default = "version_flag")]
     pub version: Vec<String>,
     /// Files it reads, by language.
