@@ -129,7 +129,7 @@ section! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxMode {
-    /// The best one this machine has; without one, tools that run code are left out.
+    /// The best one this machine has; without one, tools that run code are left out of changes by others.
     Auto,
     /// Without a sandbox nothing runs and the review fails.
     Require,

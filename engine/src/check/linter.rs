@@ -305,7 +305,10 @@ impl<'a> Session<'a> {
     fn timed<T>(&self, linter: &str, run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
         let spent = || self.spent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if spent().get(linter).is_some_and(|spent| spent.as_secs() >= self.request.config.timeout_seconds) {
-            return Err(format!("its proofs took longer than linters.timeout_seconds = {}", self.request.config.timeout_seconds));
+            return Err(format!(
+                "its proofs took longer than linters.timeout_seconds = {}",
+                self.request.config.timeout_seconds
+            ));
         }
         let start = Instant::now();
         let outcome = run();

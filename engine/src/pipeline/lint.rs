@@ -43,7 +43,9 @@ impl<'a> Linted<'a> {
     pub(super) fn findings(&self, file: &SourceFile) -> Vec<Finding> {
         let known = self.findings.iter().filter(|finding| finding.path == file.path);
         let reviewed = |other: &SourceFile| other.path == file.path && Arc::ptr_eq(&other.bytes, &file.bytes);
-        if self.files.iter().any(reviewed) || self.files.iter().any(|other| other.path == file.path && other.bytes == file.bytes) {
+        if self.files.iter().any(reviewed)
+            || self.files.iter().any(|other| other.path == file.path && other.bytes == file.bytes)
+        {
             return known.cloned().collect();
         }
         let mut names: Vec<&str> = known.filter_map(tool).collect();

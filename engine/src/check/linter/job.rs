@@ -103,6 +103,7 @@ struct Place {
     home: PathBuf,
     state: PathBuf,
     /// Held while a state that stays is in use.
+    #[expect(dead_code, reason = "it is held, never looked at")]
     lock: Option<fs::File>,
 }
 
@@ -382,7 +383,7 @@ impl Job<'_> {
         let mut arguments: Vec<OsString> = Vec::new();
         for argument in &self.linter.spec.args {
             if argument == "{files}" {
-                arguments.extend(files.iter().map(|file| self.from_root(&file.path)));
+                arguments.extend(files.iter().map(|file| self.below_root(&file.path)));
             } else if argument.contains("{config}") && config.is_none() {
                 if arguments.last().is_some_and(|last| last.as_encoded_bytes().starts_with(b"-"))
                     && argument == "{config}"
@@ -397,7 +398,7 @@ impl Job<'_> {
     }
 
     /// A path as seen from the folder the linter is started in; never taken for a flag.
-    fn from_root(&self, path: &RepoPath) -> OsString {
+    fn below_root(&self, path: &RepoPath) -> OsString {
         let path = path.as_str();
         let below = path.strip_prefix(&self.root).map_or(path, |rest| rest.trim_start_matches('/'));
         format!("./{below}").into()

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Linter, Sandbox, Workshop, detect, find, job::Job, scratch::Scratch};
 use crate::{
     config::LintersConfig,
-    source::{SourceFile, Sources},
+    source::{SourceError, SourceFile, Sources},
 };
 
 /// One linter as a person sees it.
@@ -33,10 +33,18 @@ pub struct Listed {
 
 /// Every linter with what is to be said of it for this version of a repository. Starts each that is found once, to
 /// ask its version, in the sandbox.
-pub fn list(linters: &[Linter], config: &LintersConfig, workshop: &Workshop, new: &dyn Sources) -> Vec<Listed> {
-    let files: Vec<SourceFile> = new.list().unwrap_or_default().into_iter().filter_map(|path| named(path)).collect();
+///
+/// # Errors
+/// [`SourceError`] when the version's files cannot be listed.
+pub fn list(
+    linters: &[Linter],
+    config: &LintersConfig,
+    workshop: &Workshop,
+    new: &dyn Sources,
+) -> Result<Vec<Listed>, SourceError> {
+    let files: Vec<SourceFile> = new.list()?.into_iter().filter_map(named).collect();
     let scratch = Scratch::new(&workshop.scratch_parent, new, None).ok();
-    linters.iter().map(|linter| listed(linter, config, workshop, &files, scratch.as_ref())).collect()
+    Ok(linters.iter().map(|linter| listed(linter, config, workshop, &files, scratch.as_ref())).collect())
 }
 
 /// A file known by its name alone, which is enough to tell who would read it.

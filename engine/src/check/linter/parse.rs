@@ -27,7 +27,9 @@ pub fn parse(linter: &Linter, output: &[u8]) -> Result<Vec<Diagnostic>, String> 
         Format::Rdjson => rdjson::parse(&document(output)?, columns(Unit::Bytes)),
         Format::Rdjsonl => Ok(rdjson::parse_lines(&lines(output)?, columns(Unit::Bytes))),
         Format::Checkstyle => checkstyle::parse(output, columns(Unit::Bytes)),
-        Format::Errorformat => Ok(errorformat::parse(&linter.patterns, output, columns(Unit::Bytes))),
+        Format::Errorformat => {
+            Ok(errorformat::parse(&linter.patterns, output, columns(Unit::Bytes), spec.end_column_shift))
+        }
         Format::Diff => Ok(diff::parse(spec, output)),
         Format::Json | Format::Jsonl => {
             let Some(mapping) = &spec.json else { return Err("the linter's file has no `[output.json]`".to_owned()) };

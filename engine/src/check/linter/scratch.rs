@@ -126,7 +126,7 @@ pub(super) fn write(root: &Path, path: &RepoPath, bytes: &[u8]) -> io::Result<()
 fn replace(root: &Path, path: &RepoPath, bytes: &[u8]) -> io::Result<()> {
     let full = root.join(path);
     match fs::remove_file(&full) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => write(root, path, bytes),
     }
 }

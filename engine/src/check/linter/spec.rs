@@ -321,6 +321,9 @@ pub struct Output {
     /// `end_column`, `level`, `code` and `message`.
     #[serde(default)]
     pub patterns: Vec<String>,
+    /// `errorformat`: added to end columns: 1 where the tool names the last column instead of the one after it.
+    #[serde(default)]
+    pub end_column_shift: u32,
     /// `diff`: what to say of each hunk.
     #[serde(default)]
     pub message: Option<String>,
