@@ -133,7 +133,7 @@ fn have(tool: &str) -> bool {
     found
 }
 
-fn pairs<'a>(said: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(said: &[(String, String)]) -> Vec<(&str, &str)> {
     said.iter().map(|(check, text)| (check.as_str(), text.as_str())).collect()
 }
 
@@ -295,9 +295,12 @@ fn clippy_builds_in_the_sandbox_and_its_fix_is_proven() {
     eprintln!("clippy, from the cache, with one proof: {:?}", start.elapsed());
 }
 
+/// A tool, the project it is given, and a check it has to make on a text of it.
+type Case = (&'static str, &'static [(&'static str, &'static str)], (&'static str, &'static str));
+
 #[test]
 fn other_tools_are_understood_where_they_are_installed() {
-    let cases: &[(&str, &[(&str, &str)], (&str, &str))] = &[
+    let cases: &[Case] = &[
         ("bandit", &[("a.py", "x = 'é'; eval(input())\n")], ("bandit/B307", "eval")),
         ("yamllint", &[("a.yml", "a: 1\na: 2\n")], ("yamllint/key-duplicates", "a")),
         ("typos", &[("a.md", "é the langauge\n")], ("typos/typo", "langauge")),

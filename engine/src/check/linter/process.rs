@@ -1,5 +1,4 @@
 //! What did the program print, and how did it end?
-#![expect(clippy::disallowed_methods, reason = "one of the modules that may start processes")]
 
 use std::{
     io::Read,
