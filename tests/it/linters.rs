@@ -10,7 +10,7 @@ use std::{
     io::Read as _,
     net::TcpListener,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -119,10 +119,15 @@ impl Bench {
 
 /// Whether the tool is there. Says so where it is not, and fails where it has to be.
 fn have(tool: &str) -> bool {
-    let bench = Bench::new(&[]);
-    let listed = linter::list(linter::builtin().expect("linters"), &bench.config, &bench.workshop, &bench.files)
-        .expect("a list");
-    let found = listed.iter().any(|entry| entry.name == tool && entry.found.is_some());
+    // Asked once: each tool that is found is started for its version.
+    static FOUND: OnceLock<Vec<String>> = OnceLock::new();
+    let ask = || {
+        let bench = Bench::new(&[]);
+        let linters = linter::builtin().expect("linters");
+        let listed = linter::list(linters, &bench.config, &bench.workshop, &bench.files).expect("a list");
+        listed.into_iter().filter(|entry| entry.found.is_some()).map(|entry| entry.name).collect()
+    };
+    let found = FOUND.get_or_init(ask).iter().any(|name| name == tool);
     if !found {
         assert!(
             env::var_os("APPRENTICE_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
