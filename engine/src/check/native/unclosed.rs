@@ -32,7 +32,7 @@ pub(super) fn check(target: &Target<'_>, meta: &Meta, findings: &mut Vec<Finding
 /// What opens something, in a value such as `os.Open(path)` or `new FileReader(path)`.
 fn opener(value: &Node<'_>, language: Language) -> Option<&'static Opener> {
     let mut value = value.clone();
-    while matches!(&*value.kind(), "expression_list" | "equals_value_clause") {
+    while matches!(&*value.kind(), "expression_list" | "equals_value_clause" | "cast_expression") {
         value = value.named_children().last()?;
     }
     let callee = match &*value.kind() {
@@ -51,7 +51,9 @@ fn is_released(statement: &Node<'_>, name: &Node<'_>, opener: &Opener, language:
     let Some(function) = local::function(statement, language) else { return true };
     let is_using = statement.children().any(|child| child.text() == "using");
     let text = name.text();
+    let ends_with_process = function.field("declarator").is_some_and(|head| head.text().starts_with("main("));
     is_using
+        || ends_with_process
         || !matches!(&*name.kind(), "identifier" | "variable_name")
         || text == "_"
         || local::mentions(&function, &text)
@@ -69,6 +71,10 @@ fn lets_go(mention: &Node<'_>, opener: &Opener) -> bool {
         {
             member(&parent, opener)
         }
+        "field_expression" | "subscript_expression" => {
+            parent.parent().is_none_or(|outer| outer.text().starts_with('&') || outer.kind() == "call_expression")
+        }
+        "pointer_expression" => parent.text().starts_with('&'),
         "argument_list" | "argument" => argument(&parent, opener),
         "binary_expression"
         | "comparison_operator"

@@ -60,7 +60,31 @@ const PYTHON_READERS: &[&str] = &[
     "list",
 ];
 
+const C_ALLOCATORS: &[&str] = &[
+    "malloc",
+    "calloc",
+    "strdup",
+    "strndup",
+    "fopen",
+    "fdopen",
+    "tmpfile",
+    "popen",
+    "opendir",
+    "std::malloc",
+    "std::calloc",
+    "std::fopen",
+];
+
+const C_READERS: &[&str] = &[
+    "memcpy", "memset", "memmove", "memcmp", "strcpy", "strncpy", "strcat", "strncat", "strlen", "strcmp", "strncmp",
+    "printf", "fprintf", "sprintf", "snprintf", "puts", "fputs", "fgets", "fputc", "fgetc", "getc", "putc", "fread",
+    "fwrite", "fscanf", "fseek", "ftell", "rewind", "feof", "ferror", "fflush", "sizeof", "assert", "readdir",
+    "isalpha", "atoi", "atol", "strtol",
+];
+
 pub(super) static OPENERS: &[Opener] = &[
+    Opener { language: Language::C, callees: C_ALLOCATORS, closers: &[], inner: None, readers: C_READERS },
+    Opener { language: Language::Cpp, callees: C_ALLOCATORS, closers: &[], inner: None, readers: C_READERS },
     Opener {
         language: Language::Go,
         callees: &[
