@@ -153,7 +153,8 @@ impl Engine {
 
     fn review_file(&self, change: &FileChange, loaded: Loaded, troubles: &Troubles, linted: &Linted<'_>) -> Outcome {
         let Loaded { file, before, notice } = loaded;
-        let findings = file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles, linted)).unwrap_or_default();
+        let findings =
+            file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles, linted)).unwrap_or_default();
         Outcome { findings, file, notice }
     }
 
@@ -199,7 +200,7 @@ impl Engine {
             None if !lines.intersects(&finding.span.lines()) => Standing::Untouched,
             // Lines of it were touched and it still says what it said: a new argument beside an old defect.
             None if !lines.covers(&finding.span.lines()) && was_there(finding) => Standing::Older,
-            None => match linted.same(finding, &own) {
+            None => match linted.same(finding, &own).or_else(|| said_better(finding, &own)) {
                 Some(other) => Standing::Repeated { by: other.check.to_string() },
                 None => Standing::Told,
             },
@@ -349,6 +350,19 @@ pub struct Mended {
 
 /// Checks whose findings were mended, each with the 1-based line it was on.
 type Applied = Vec<(CheckId, u32)>;
+
+/// Another finding that tells the same weakness on the same line and tells it better: with the way the data took, or
+/// with more weight.
+fn said_better<'f>(finding: &Finding, found: &'f [Finding]) -> Option<&'f Finding> {
+    finding.cwe?;
+    let rank = |finding: &Finding| (!finding.because.is_empty(), finding.severity, finding.confidence);
+    let same = |other: &&Finding| {
+        other.cwe == finding.cwe && other.span.from.line == finding.span.from.line && other.check != finding.check
+    };
+    let best = found.iter().filter(same).max_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| b.check.cmp(&a.check)))?;
+    let better = rank(best).cmp(&rank(finding)).then_with(|| finding.check.cmp(&best.check));
+    better.is_gt().then_some(best)
+}
 
 /// The text with every proven patch that does not meet an earlier one, or `None` where there is no patch.
 fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> Option<(Vec<u8>, Applied)> {

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Hook(Hook),
     /// The rules: list, explain, test.
     Rules(Rules),
+    /// The external linters: list, check.
+    Linters(Linters),
     /// Which paths are never read: list, add, check.
     Ignore(Ignore),
     /// The configuration: show, check, init.
@@ -205,6 +207,20 @@ pub(crate) enum RulesCommand {
         /// Rule files or folders of them.
         paths: Vec<PathBuf>,
     },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Linters {
+    #[command(subcommand)]
+    pub(crate) command: LintersCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LintersCommand {
+    /// Name every linter, whether it is found, and whether it would run here.
+    List,
+    /// Say what keeps each eligible linter from running, and exit with 1 if something does.
+    Check,
 }
 
 #[derive(clap::Args)]

@@ -45,3 +45,8 @@ pub(crate) fn program() -> Option<PathBuf> {
 pub(crate) fn enter(folder: &std::path::Path) -> std::io::Result<()> {
     env::set_current_dir(folder)
 }
+
+/// The system's folder for temporary files.
+pub(crate) fn temporary() -> PathBuf {
+    env::temp_dir()
+}

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use engine::{check::rule::RuleSet, config::Config, eval, pipeline::Engine, review::Baseline};
+use engine::{check::rule::RuleSet, eval, pipeline::Engine, review::Baseline};
 
-use crate::{args, files};
+use crate::{args, files, setup};
 
-pub(crate) fn run(args: &args::Eval) -> Result<ExitCode> {
+pub(crate) fn run(all: &args::Args, args: &args::Eval) -> Result<ExitCode> {
     let text = files::read_text(&args.data)?;
     let mut rules = RuleSet::builtin();
     for path in &args.rules {
         rules = rules.with(crate::rules::read(path)?);
     }
-    let engine = Engine::new(Config::default(), rules, Baseline::default())?;
+    let engine = Engine::new(setup::read(all)?.config, rules, Baseline::default())?;
     let score = eval::score(&engine, &text).with_context(|| format!("cannot score `{}`", args.data.display()))?;
     match args.format {
         args::ScoreFormat::Json => anstream::println!("{}", serde_json::to_string_pretty(&score)?),

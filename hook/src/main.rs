@@ -8,6 +8,7 @@ mod eval;
 mod files;
 mod hook;
 mod ignore;
+mod linters;
 mod review;
 mod rules;
 mod setup;
@@ -44,10 +45,11 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Review(review) => review::run(args, review),
         Command::Hook(hook) => hook::run(args, hook),
         Command::Rules(rules) => rules::run(rules),
+        Command::Linters(linters) => linters::run(args, linters),
         Command::Ignore(ignore) => ignore::run(args, ignore),
         Command::Config(config) => config::run(args, config),
         Command::Doctor => doctor::run(args),
-        Command::Eval(eval) => eval::run(eval),
+        Command::Eval(eval) => eval::run(args, eval),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use engine::{
-    check::rule::RuleSet,
+    check::{
+        linter::{Trust, Workshop},
+        rule::RuleSet,
+    },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
     notice::Notice,
@@ -91,8 +94,22 @@ impl Setup {
         if !own.is_empty() {
             rules = rules.with(own);
         }
-        let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?.ignoring(self.ignored()?);
+        let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
+            .ignoring(self.ignored()?)
+            .with_workshop(self.workshop());
         Ok((engine, notices))
+    }
+
+    /// Where linters run: on copies in the system's folder for temporary files, so that no tool finds the work tree by
+    /// looking upward, with answers kept in the repository's private folder.
+    pub(crate) fn workshop(&self) -> Workshop {
+        let temporary = env::temporary();
+        let cache = match &self.repository {
+            Some(repository) => repository.common_dir().join("apprentice/cache"),
+            None => temporary.join("apprentice-cache"),
+        };
+        let root = files::canonical(&self.root).ok();
+        Workshop::here(root, cache, temporary, Trust::Own)
     }
 
     /// Where the baseline is.
