@@ -15,7 +15,19 @@ pub(super) fn compose(first: &[Hunk], second: &[Hunk]) -> Option<Vec<Hunk>> {
         composer.slot(middle, slot)?;
     }
     composer.close()?;
-    Some(composer.hunks)
+    ends_once(&composer.hunks).then_some(composer.hunks)
+}
+
+/// Whether a line without a newline is the last of its version, as it must be: else one edit has the text end where
+/// the other still has lines.
+fn ends_once(hunks: &[Hunk]) -> bool {
+    let (mut is_last_old, mut is_last_new) = (true, true);
+    hunks.iter().rev().flat_map(|hunk| hunk.lines.iter().rev()).all(|Line { tag, bytes }| {
+        let is_last = (*tag == Tag::Added || is_last_old) && (*tag == Tag::Removed || is_last_new);
+        is_last_old &= *tag == Tag::Added;
+        is_last_new &= *tag == Tag::Removed;
+        is_last || bytes.ends_with(b"\n")
+    })
 }
 
 /// A line of the middle version, and what is beside it only before or only after.

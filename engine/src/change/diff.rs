@@ -193,6 +193,9 @@ impl<'a> Parser<'a> {
                 if hunk.old.begin() < end(|hunk| hunk.old) || hunk.new.begin() < end(|hunk| hunk.new) {
                     section.troubles.push(Trouble::Order(number));
                 } else if !hunk.lines.is_empty() {
+                    if section.hunks.last_mut().is_some_and(|before| hunk::end_all(&mut before.lines)) {
+                        section.troubles.push(Trouble::Newline(number));
+                    }
                     section.hunks.push(hunk);
                 }
                 self.after_hunk = true;
@@ -478,7 +481,15 @@ fn follow(first: FileChange, second: FileChange, notices: &mut Vec<Notice>) -> O
         (Status::Modified, Status::Mode) => Status::Modified,
         (_, later) => later,
     };
-    let hunks = if second.kind == first.kind { compose(&first.hunks, &second.hunks) } else { Some(Vec::new()) };
+    // What is there cannot be added again, and what is gone can only be added.
+    let follows = (first.status == Status::Deleted) == (second.status == Status::Added);
+    let hunks = if !follows {
+        None
+    } else if second.kind == first.kind {
+        compose(&first.hunks, &second.hunks)
+    } else {
+        Some(Vec::new())
+    };
     let Some(hunks) = hunks else {
         let what = "the patches of this file do not follow from each other; only the last is read";
         notices.push(Notice::failure(&second.path, what));

@@ -15,6 +15,8 @@ pub(super) enum Trouble {
     Fewer(usize),
     /// There are more.
     More(usize),
+    /// A line that is said to have no newline is followed by another.
+    Newline(usize),
     /// It comes before the end of the one above it.
     Order(usize),
 }
@@ -35,6 +37,9 @@ pub(super) fn notices<'a>(about: &'a str, troubles: &'a [Trouble]) -> impl Itera
             }
             Trouble::More(at) => {
                 format!("line {at} of the diff follows a hunk that its header says is over; it is left out")
+            }
+            Trouble::Newline(at) => {
+                format!("the hunk at line {at} of the diff has a line without a newline before its end; one was added")
             }
             Trouble::Order(at) => {
                 format!("the hunk at line {at} of the diff overlaps the one above it; it is left out")
@@ -74,18 +79,17 @@ pub(super) fn read(header: &[u8], lines: &mut Lines<'_>) -> Option<(Hunk, Option
         old_left -= u32::from(tag != Tag::Added);
         new_left -= u32::from(tag != Tag::Removed);
         let mut bytes = bytes.to_vec();
-        if bytes.last() != Some(&b'\n') {
-            bytes.push(b'\n');
-        }
+        end(&mut bytes);
         hunk.push(Line { tag, bytes });
     }
     if lines.peek().is_some_and(|line| line.starts_with(b"\\")) {
         lines.next();
         cut_newline(&mut hunk);
     }
+    let mended = end_all_but_the_last(&mut hunk).then_some(Trouble::Newline(at));
     let short = old_left > 0 || new_left > 0;
     (old, new) = (cut(old, old_left), cut(new, new_left));
-    Some((Hunk { old, new, lines: hunk }, short.then_some(Trouble::Fewer(at))))
+    Some((Hunk { old, new, lines: hunk }, short.then_some(Trouble::Fewer(at)).or(mended)))
 }
 
 /// Whether a line that the counts take for a removed one is where the next file begins all the same: its header and
@@ -104,12 +108,39 @@ fn cut(range: LineRange, left: u32) -> LineRange {
     LineRange { start: if count == 0 && left > 0 { range.start.saturating_sub(1) } else { range.start }, count }
 }
 
+/// A line of nothing but a newline keeps it: without, there would be no line.
 fn cut_newline(hunk: &mut [Line]) {
     if let Some(Line { bytes, .. }) = hunk.last_mut()
+        && bytes.len() > 1
         && bytes.last() == Some(&b'\n')
     {
         bytes.pop();
     }
+}
+
+/// Gives a newline to every line that is not the last of its version, and says whether one had none.
+fn end_all_but_the_last(hunk: &mut [Line]) -> bool {
+    let (mut is_last_old, mut is_last_new, mut mended) = (true, true, false);
+    for Line { tag, bytes } in hunk.iter_mut().rev() {
+        let is_last = (*tag == Tag::Added || is_last_old) && (*tag == Tag::Removed || is_last_new);
+        mended |= !is_last && end(bytes);
+        is_last_old &= *tag == Tag::Added;
+        is_last_new &= *tag == Tag::Removed;
+    }
+    mended
+}
+
+/// Gives every line a newline, since another hunk follows, and says whether one had none.
+pub(super) fn end_all(hunk: &mut [Line]) -> bool {
+    hunk.iter_mut().fold(false, |mended, line| end(&mut line.bytes) || mended)
+}
+
+fn end(bytes: &mut Vec<u8>) -> bool {
+    let open = bytes.last() != Some(&b'\n');
+    if open {
+        bytes.push(b'\n');
+    }
+    open
 }
 
 /// `@@ -START[,COUNT] +START[,COUNT] @@`

@@ -234,6 +234,9 @@ fn what_cannot_be_read_is_told() {
     assert!(told(&format!("--- a/x\n+++ b/x\n{HUNK}+more\n")).contains("follows a hunk"));
     assert!(told("--- a/x\n+++ b/x\n@@ -1,99999999999 +1 @@\n").contains("cannot be read"));
     assert!(told(&format!("--- a/x\n+++ b/x\n{HUNK}{HUNK}")).contains("overlaps"));
+    let open = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-a\n+b\n\\ No newline at end of file\n c\n";
+    assert!(told(open).contains("without a newline"), "{}", told(open));
+    assert_eq!(parse(open.as_bytes()).0[0].hunks[0].lines[1].bytes, b"b\n");
     assert!(told(HUNK).contains("belongs to no file"));
     assert!(told(&format!("--- a/../x\n+++ b/../x\n{HUNK}")).contains("does not stay inside"));
     assert!(told(&format!("--- a/caf\u{e9}\n+++ b/\"caf\n{HUNK}").replace("\u{e9}", "e")).is_empty());
