@@ -247,7 +247,8 @@ fn odd_names_are_read_and_those_that_are_no_utf_8_are_told() {
     repo.write(OsStr::from_bytes(b"caf\xe9.txt"), BAD);
     repo.git(&["add", "--all"]);
     let ran = review(&repo, &JSON, 1);
-    assert_eq!(told(&ran).len(), 7, "{:?}", told(&ran));
+    let markers = told(&ran).iter().filter(|told| told.ends_with(":2 any/conflict-marker")).count();
+    assert_eq!(markers, 7, "{:?}", told(&ran));
     let ran = review(&repo, &[], 1).expect_said("caf\\xe9.txt").expect_said("not UTF-8");
     assert!(!ran.out.contains("line\nbreak.txt:"), "a name must not break the line: {}", ran.out);
     review(&repo, &["--worktree"], 0);

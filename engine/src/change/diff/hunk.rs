@@ -132,7 +132,7 @@ fn end_all_but_the_last(hunk: &mut [Line]) -> bool {
 
 /// Gives every line a newline, since another hunk follows, and says whether one had none.
 pub(super) fn end_all(hunk: &mut [Line]) -> bool {
-    hunk.iter_mut().fold(false, |mended, line| end(&mut line.bytes) || mended)
+    hunk.iter_mut().filter_map(|line| end(&mut line.bytes).then_some(())).count() > 0
 }
 
 fn end(bytes: &mut Vec<u8>) -> bool {
