@@ -7,6 +7,10 @@
 
 use std::collections::BTreeSet;
 
+use regex_syntax::hir::{
+    Hir, HirKind,
+    literal::{ExtractKind, Extractor},
+};
 use serde_json::{Map, Value};
 
 /// Clauses, each a set of alternatives.
@@ -108,6 +112,7 @@ fn of_rule(rule: &Value, around: Around<'_>, depth: u32) -> Clauses {
                 clauses.extend(words(pattern).map(|word| vec![word]));
             }
             ("regex", Value::String(regex)) => clauses.extend(of_regex(regex)),
+            ("kind", Value::String(kind)) => clauses.extend(keyword(kind).map(|word| vec![word.to_owned()])),
             ("all", Value::Array(rules)) => {
                 clauses.extend(rules.iter().flat_map(|rule| of_rule(rule, around, depth + 1)))
             }
@@ -174,23 +179,61 @@ fn words(pattern: &str) -> impl Iterator<Item = String> {
     found.into_iter()
 }
 
-fn of_regex(regex: &str) -> Option<Vec<String>> {
-    use regex_syntax::hir::literal::{ExtractKind, Extractor};
+/// What every text that the expression matches must contain: the set of its beginnings, that of its ends, and those of
+/// its parts that cannot be left out.
+fn of_regex(regex: &str) -> Clauses {
     // Literals are looked for without regard to case, so the flag need not be unfolded into each spelling.
-    let hir = regex_syntax::parse(regex.strip_prefix("(?i)").unwrap_or(regex)).ok()?;
-    let extract = |kind| {
-        let sequence = Extractor::new().kind(kind).limit_total(MOST_ALTERNATIVES).extract(&hir);
-        let literals: Option<Vec<String>> = sequence
-            .literals()?
-            .iter()
-            .map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok().filter(|text| text.len() >= 2))
-            .collect();
-        literals.filter(|literals| !literals.is_empty())
-    };
-    [extract(ExtractKind::Prefix), extract(ExtractKind::Suffix)]
-        .into_iter()
-        .flatten()
-        .max_by_key(|clause| telling(clause))
+    match regex_syntax::parse(regex.strip_prefix("(?i)").unwrap_or(regex)) {
+        Ok(hir) => of_hir(&hir),
+        Err(_) => Clauses::new(),
+    }
+}
+
+fn of_hir(hir: &Hir) -> Clauses {
+    let mut clauses: Clauses = [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().filter_map(|kind| ends(hir, kind)).collect();
+    match hir.kind() {
+        HirKind::Concat(parts) => clauses.extend(parts.iter().flat_map(of_hir)),
+        HirKind::Capture(capture) => clauses.extend(of_hir(&capture.sub)),
+        HirKind::Repetition(repetition) if repetition.min > 0 => clauses.extend(of_hir(&repetition.sub)),
+        HirKind::Alternation(parts) => clauses.extend(any_of(parts.iter().map(of_hir))),
+        _ => {}
+    }
+    clauses
+}
+
+fn ends(hir: &Hir, kind: ExtractKind) -> Option<Vec<String>> {
+    let sequence = Extractor::new().kind(kind).limit_total(MOST_ALTERNATIVES).extract(hir);
+    let literals: Option<Vec<String>> = sequence
+        .literals()?
+        .iter()
+        .map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok().filter(|text| text.len() >= 2))
+        .collect();
+    literals.filter(|literals| !literals.is_empty())
+}
+
+/// The word that a node of this kind begins with or holds in every grammar that has the kind.
+fn keyword(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "assert_statement" => "assert",
+        "await" | "await_expression" => "await",
+        "catch_clause" => "catch",
+        "defer_statement" => "defer",
+        "delete_statement" => "del",
+        "except_clause" => "except",
+        "finally_clause" => "finally",
+        "go_statement" => "go",
+        "import_from_statement" => "import",
+        "lock_statement" => "lock",
+        "raise_statement" => "raise",
+        "switch_statement" => "switch",
+        "synchronized_statement" => "synchronized",
+        "throw_statement" => "throw",
+        "unsafe_block" => "unsafe",
+        "while_statement" => "while",
+        "with_statement" => "with",
+        "yield" => "yield",
+        _ => return None,
+    })
 }
 
 /// Metavariables that are bound whenever the rule matches, to nodes that lie in the scope.
@@ -257,6 +300,7 @@ mod tests {
     fn a_regex_requires_its_literals_whatever_their_case() {
         assert_eq!(of(json!({"rule": {"kind": "call", "regex": "(?i)^(passwd|secret)$"}})), [["passwd", "secret"]]);
         assert_eq!(of(json!({"rule": {"kind": "call", "regex": "\\w+"}})), Clauses::new());
+        assert_eq!(of(json!({"rule": {"kind": "call", "regex": "^\\(\\s*(abc\\.)?ABC\\s*\\)$"}})), [["ABC"]]);
     }
 
     #[test]
