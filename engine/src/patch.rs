@@ -9,6 +9,7 @@ use crate::{
     check,
     edit::{self, Applicability, Edit, Fix},
     finding::{CheckId, Finding},
+    secret,
     source::{RepoPath, SourceFile, Unreadable},
 };
 
@@ -99,12 +100,14 @@ impl VerifiedPatch {
         &self.proofs
     }
 
-    /// The patch as a unified diff with three lines of context; bytes that are not UTF-8 show as `?`.
+    /// The patch as a unified diff with three lines of context, to be read: bytes that are not UTF-8 show as `?` and
+    /// secrets as `*`. What is to be applied is [`VerifiedPatch::edits`].
     pub fn diff(&self, file: &SourceFile) -> String {
         let after = self.apply(&file.bytes).unwrap_or_else(|_| file.bytes.to_vec());
         let after = SourceFile::new(file.path.clone(), after.into(), u64::MAX)
             .map_or_else(|_| file.text.clone(), |file| file.text);
-        let diff = similar::TextDiff::from_lines(&*file.text, &*after);
+        let (before, after) = (secret::mask(&file.text), secret::mask(&after));
+        let diff = similar::TextDiff::from_lines(&*before, &*after);
         diff.unified_diff()
             .context_radius(3)
             .header(&format!("a/{}", self.path), &format!("b/{}", self.path))

@@ -190,7 +190,8 @@ fn of_regex(regex: &str) -> Clauses {
 }
 
 fn of_hir(hir: &Hir) -> Clauses {
-    let mut clauses: Clauses = [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().filter_map(|kind| ends(hir, kind)).collect();
+    let mut clauses: Clauses =
+        [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().filter_map(|kind| ends(hir, kind)).collect();
     match hir.kind() {
         HirKind::Concat(parts) => clauses.extend(parts.iter().flat_map(of_hir)),
         HirKind::Capture(capture) => clauses.extend(of_hir(&capture.sub)),
