@@ -8,6 +8,7 @@ mod subject;
 
 use std::{
     fs::{self, File},
+    io::{Seek as _, Write as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     process::ExitCode,
@@ -99,10 +100,10 @@ fn watch(target: &'static str, number: Arc<AtomicU64>, seed: u64) {
             let now = number.load(Ordering::Relaxed);
             if now != last {
                 (last, since) = (now, Instant::now());
-                mark.as_ref().map(|mut mark| {
-                    use std::io::{Seek as _, Write as _};
-                    mark.rewind().and_then(|()| write!(mark, "@{now} {seed}\n"))
-                });
+                if let Some(mut mark) = mark.as_ref() {
+                    // Without it, an abort is only harder to trace.
+                    let _ = mark.rewind().and_then(|()| writeln!(mark, "@{now} {seed}"));
+                }
             } else if since.elapsed() > SLOWEST {
                 eprintln!("{target}: input {now} of seed {seed} takes more than {} s", SLOWEST.as_secs());
                 std::process::exit(1);
