@@ -41,6 +41,7 @@ pub struct Repository {
     work_dir: Option<PathBuf>,
     common_dir: PathBuf,
     git_dir: PathBuf,
+    merging: Vec<Oid>,
 }
 
 impl Repository {
@@ -64,7 +65,17 @@ impl Repository {
             common_dir: git.commondir().to_owned(),
             git_dir: git.path().to_owned(),
             git: Mutex::new(git),
+            merging: Vec::new(),
         })
+    }
+
+    /// The same in a merge that git has not written down yet: it runs pre-merge-commit before `MERGE_HEAD` is there,
+    /// and names the merged commits to the hook instead. What is not the id of a commit here is left out.
+    #[must_use]
+    pub fn merging(mut self, heads: &[String]) -> Self {
+        let known = |id: &Oid| self.git().find_commit(*id).is_ok();
+        self.merging = heads.iter().filter_map(|id| Oid::from_str(id).ok()).filter(known).collect();
+        self
     }
 
     /// The root of the work tree.
@@ -174,7 +185,7 @@ impl Repository {
         let (mut files, notices) = self.command_diff(&sides).map_err(compare)?;
         let (head, parents) = {
             let git = self.git();
-            (head_tree(&git).map_err(|error| compare(error.into()))?.map(|tree| tree.id()), merge_heads(&git))
+            (head_tree(&git).map_err(|error| compare(error.into()))?.map(|tree| tree.id()), self.merge_heads(&git))
         };
         for parent in parents {
             let other = self.command_diff(&[&sides[..], &[&parent.to_string()]].concat()).map_err(compare)?.0;
@@ -207,7 +218,7 @@ impl Repository {
         if index.has_conflicts() {
             notices.push(Notice::skipped("index", "paths with unresolved conflicts are not reviewed"));
         }
-        for parent in merge_heads(&git) {
+        for parent in self.merge_heads(&git) {
             let tree = git.find_commit(parent).and_then(|commit| commit.tree()).map_err(compare)?;
             let diff =
                 git.diff_tree_to_index(Some(&tree), Some(&index), Some(&mut diff::options())).map_err(compare)?;
@@ -412,6 +423,14 @@ impl Repository {
         git.index().map_err(|error| RepositoryError::index(self.git_dir.join("index"), error))
     }
 
+    /// The commits being merged into HEAD, besides HEAD.
+    #[expect(clippy::disallowed_methods, reason = "libgit2 lists merge heads only through a mutable repository")]
+    fn merge_heads(&self, git: &Git) -> Vec<Oid> {
+        let text = std::fs::read_to_string(git.path().join("MERGE_HEAD")).unwrap_or_default();
+        let written = text.lines().filter_map(|line| Oid::from_str(line.trim()).ok());
+        written.chain(self.merging.iter().copied()).collect()
+    }
+
     /// The bytes of an object, for whoever holds its id.
     fn blob(&self, id: Oid, path: &RepoPath) -> Result<Arc<[u8]>, SourceError> {
         let failed = |source: git2::Error| objects::object_error(path.as_str(), &source);
@@ -465,13 +484,6 @@ fn head_tree(git: &Git) -> Result<Option<Tree<'_>>, git2::Error> {
         Err(error) if matches!(error.code(), git2::ErrorCode::UnbornBranch | git2::ErrorCode::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The commits being merged into HEAD, besides HEAD.
-#[expect(clippy::disallowed_methods, reason = "libgit2 lists merge heads only through a mutable repository")]
-fn merge_heads(git: &Git) -> Vec<Oid> {
-    let text = std::fs::read_to_string(git.path().join("MERGE_HEAD")).unwrap_or_default();
-    text.lines().filter_map(|line| Oid::from_str(line.trim()).ok()).collect()
 }
 
 fn path_from_bytes(bytes: &[u8]) -> PathBuf {

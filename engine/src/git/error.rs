@@ -114,6 +114,27 @@ pub enum RepositoryError {
         #[source]
         source: GitError,
     },
+    /// A file of the git directory could not be written.
+    #[error("cannot write `{path}`; nothing was changed")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// git2 could not write the index or an object.
+    #[error("cannot write what belongs into the index `{path}`; nothing was changed")]
+    WriteIndex {
+        /// The index file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: GitError,
+    },
+    /// Fixes reached the work tree and not the index.
+    #[error("the fixes are in the work tree, as unstaged edits, and could not be staged")]
+    HalfWay(#[source] Box<RepositoryError>),
     /// Another process is writing the index, or died while it did.
     #[error("the index is locked by `{path}`; nothing was changed")]
     Locked {
@@ -168,6 +189,10 @@ impl RepositoryError {
             }
             Self::IndexKind { kind: IndexKind::Sparse, .. } => "git sparse-checkout reapply --no-sparse-index".into(),
             Self::IndexKind { kind: IndexKind::Split, .. } => "git update-index --no-split-index".into(),
+            Self::Write { .. } | Self::WriteIndex { .. } => {
+                "see that there is room and that you may write there".into()
+            }
+            Self::HalfWay(_) => "run it again, or stage them with `git add`".into(),
             Self::Locked { .. } => "wait for the other git command; if none runs, remove that file".into(),
             Self::Open { .. } | Self::Revision { .. } | Self::Compare { .. } | Self::IndexKind { .. } => return None,
         };
