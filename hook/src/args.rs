@@ -138,7 +138,7 @@ pub(crate) struct Hook {
 
 #[derive(Subcommand)]
 pub(crate) enum HookCommand {
-    /// Put our hooks into the repository, before whatever hooks are there.
+    /// Put our hooks into the repository; a hook that is there already runs first.
     Install {
         /// Which hooks.
         #[arg(long = "type", value_enum, value_delimiter = ',', default_values_t = [HookType::PreCommit, HookType::PreMergeCommit])]

@@ -36,6 +36,18 @@ pub(crate) fn is_skipped() -> bool {
         || env::var_os("APPRENTICE_SKIP").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// The commits being merged, which `git merge` names to its hooks before `MERGE_HEAD` is there.
+pub(crate) fn merged_heads() -> Vec<String> {
+    let head = |(name, _): (std::ffi::OsString, _)| name.to_str()?.strip_prefix("GITHEAD_").map(str::to_owned);
+    env::vars_os().filter_map(head).collect()
+}
+
+/// The two ends of what is pushed or asked for, as pre-commit and prek tell their hooks.
+pub(crate) fn managed_range() -> Option<(String, String)> {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    Some((set("PRE_COMMIT_FROM_REF")?, set("PRE_COMMIT_TO_REF")?))
+}
+
 /// The path of this program.
 pub(crate) fn program() -> Option<PathBuf> {
     env::current_exe().ok()

@@ -130,6 +130,12 @@ fn keep_paths(setup: &Setup, paths: &[std::path::PathBuf], versions: &mut Versio
     let below = |path: &RepoPath, wanted: &RepoPath| {
         path.as_str().strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    for (given, wanted) in paths.iter().zip(&wanted) {
+        let is_there = |wanted: &RepoPath| versions.change.files.iter().any(|file| below(&file.path, wanted));
+        if !wanted.as_ref().is_none_or(is_there) {
+            versions.notices.push(Notice::note(given.display(), "no file of this change is there"));
+        }
+    }
     versions
         .change
         .files
@@ -173,7 +179,8 @@ fn write_baseline(setup: &Setup, review: &Review) -> Result<ExitCode> {
     let baseline = Baseline::of(review);
     let path = setup.baseline_path();
     files::write(&path, baseline.to_json().as_bytes())?;
-    anstream::eprintln!("wrote {} findings to {}", baseline.len(), path.display());
+    let plural = if baseline.len() == 1 { "" } else { "s" };
+    anstream::eprintln!("wrote {} finding{plural} to {}", baseline.len(), path.display());
     Ok(ExitCode::SUCCESS)
 }
 

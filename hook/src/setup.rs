@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use engine::{
     check::{
         linter::{Trust, Workshop},
-        rule::RuleSet,
+        rule::{Rule, RuleSet},
     },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
@@ -35,7 +35,8 @@ pub(crate) struct Setup {
 
 /// Reads the layers: defaults, the user's file, the repository's file, `APPRENTICE_*`, `--set`.
 pub(crate) fn read(args: &Args) -> Result<Setup> {
-    let repository = Repository::discover(Path::new(".")).ok().map(Arc::new);
+    let repository = Repository::discover(Path::new(".")).ok();
+    let repository = repository.map(|repository| Arc::new(repository.merging(&env::merged_heads())));
     let work_dir = repository.as_ref().and_then(|repository| repository.work_dir().ok().map(Path::to_owned));
     let root = work_dir.unwrap_or_else(|| PathBuf::from("."));
     let mut layers = Layers::default();
@@ -85,10 +86,7 @@ impl Setup {
         for folder in &self.config.rules.paths {
             let folder = self.root.join(folder);
             if files::exists(&folder) {
-                match crate::rules::read(&folder) {
-                    Ok(more) => own.extend(more),
-                    Err(error) => notices.push(Notice::failure(folder.display(), format!("{error:#}"))),
-                }
+                self.own_rules(&folder, &mut own, &mut notices)?;
             }
         }
         if !own.is_empty() {
@@ -110,6 +108,22 @@ impl Setup {
         };
         let root = files::canonical(&self.root).ok();
         Workshop::here(root, cache, temporary, Trust::Own)
+    }
+
+    /// The rules below a folder. A file that cannot be used is told, and the others are in force all the same.
+    fn own_rules(&self, folder: &Path, own: &mut Vec<Rule>, notices: &mut Vec<Notice>) -> Result<()> {
+        for file in files::below(folder, &["yml", "yaml"])? {
+            let shown = file.strip_prefix(&self.root).unwrap_or(&file).display().to_string();
+            match Rule::read(&file, &files::read_text(&file)?) {
+                Ok(more) => own.extend(more),
+                Err(error) => notices.push(
+                    // A parser draws the place below its first line; a notice has one.
+                    Notice::failure(shown, format!("not run: {}", error.why.lines().next().unwrap_or_default()))
+                        .advise("mend it or move it away; `apprentice rules test` says more"),
+                ),
+            }
+        }
+        Ok(())
     }
 
     /// Where the baseline is.

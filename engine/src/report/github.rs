@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::harmless;
 use crate::{
     finding::Severity,
     notice::Gravity,
@@ -38,8 +39,9 @@ fn command(reviewed: &Reviewed, out: &mut String) {
     if from.line == to.line {
         let _ = write!(out, ",col={},endColumn={}", from.column, to.column);
     }
-    let message =
-        if finding.why.is_empty() { finding.what.clone() } else { format!("{}\n{}", finding.what, finding.why) };
+    // `harmless` folds lines, and the reason may have several.
+    let why: Vec<String> = finding.why.trim().lines().map(harmless).collect();
+    let message = [&[harmless(&finding.what)], &*why].concat().join("\n");
     let _ = writeln!(out, ",title={}::{}", property(&finding.check.0), data(&message));
 }
 

@@ -6,6 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
 use super::{Color, count, harmless};
 use crate::{
+    change::Origin,
     edit::Applicability,
     finding::{Finding, Severity},
     notice::Gravity,
@@ -54,7 +55,7 @@ fn groups<'a>(review: &'a Review, reviewed: &'a Reviewed, with_why: bool) -> Vec
     match review.file(&finding.path) {
         Some(file) => {
             group = group.element(place(file, finding));
-            rest.extend(patch(file, reviewed));
+            rest.extend(patch(review, file, reviewed));
         }
         None => group = group.element(annotate_snippets::Origin::path(harmless(finding.path.as_str()))),
     }
@@ -85,11 +86,14 @@ fn place<'a>(file: &'a SourceFile, finding: &'a Finding) -> Snippet<'a, annotate
         .annotations(notes)
 }
 
-fn patch<'a>(file: &'a SourceFile, reviewed: &'a Reviewed) -> Option<Group<'a>> {
+fn patch<'a>(review: &Review, file: &'a SourceFile, reviewed: &'a Reviewed) -> Option<Group<'a>> {
     let patch = reviewed.patch.as_ref()?;
+    let can_be_edited = matches!(review.change.origin, Origin::Staged | Origin::Worktree | Origin::All);
     let title = match patch.applicability() {
-        Applicability::Safe => "proven patch, safe: `--apply` makes it",
-        Applicability::Unsafe => "proven patch, look first: `--apply --unsafe` makes it",
+        Applicability::Safe if can_be_edited => "proven patch, safe: `--apply` makes it",
+        Applicability::Unsafe if can_be_edited => "proven patch, look first: `--apply --unsafe` makes it",
+        Applicability::Safe => "proven patch, safe",
+        Applicability::Unsafe => "proven patch, look first",
     };
     let first = patch.edits().iter().map(|edit| edit.start).min()?;
     let last = patch.edits().iter().map(|edit| edit.end).max()?;
@@ -166,6 +170,7 @@ fn summary(review: &Review, checks: usize, out: &mut String) {
     let told: Vec<String> = told.iter().filter(|(many, _)| *many > 0).map(|(many, noun)| count(*many, noun)).collect();
     let _ = match (told.is_empty(), review.is_incomplete()) {
         (true, true) => writeln!(out, "Not reviewed completely: {files}, see above."),
+        (true, false) if review.change.files.is_empty() => writeln!(out, "Nothing to review: the change is empty."),
         (true, false) => writeln!(out, "Nothing to say about {files}.{}", silence(review, counts)),
         (false, _) => writeln!(out, "{} in {files}.{}", told.join(", "), silence(review, counts)),
     };

@@ -35,11 +35,19 @@ pub(super) fn install(args: &Args, types: &[HookType], force: bool) -> Result<Ex
             folder.display()
         );
     }
-    if let (Some(manager), false) = (manager(&setup.root, &folder), force) {
+    let found = types.iter().find_map(|hook| manager(&setup.root, &folder.join(hook.name())));
+    if let (Some(manager), false) = (found, force) {
         anstream::println!("{}", manager.advice());
         bail!(
             "this repository's hooks are written by {}; add the lines above to its file, or chain its hooks with --force",
             manager.name()
+        );
+    }
+    if folder.exists() && !folder.is_dir() {
+        bail!(
+            "`core.hooksPath` is `{}`, which is no folder, so git runs no hooks here; let it name one, or take it back \
+             with `git config --unset core.hooksPath`",
+            folder.display()
         );
     }
     fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
@@ -51,22 +59,35 @@ pub(super) fn install(args: &Args, types: &[HookType], force: bool) -> Result<Ex
 }
 
 fn install_one(path: &Path, hook: HookType) -> Result<&'static str> {
-    let mut done = "installed";
-    match fs::read(path) {
-        Ok(there) if is_ours(&there) => done = "installed anew",
-        Ok(_) => {
-            let chained = chained_path(path);
-            if chained.exists() {
-                bail!("`{}` is there from an earlier installation; move it away first", chained.display());
-            }
-            fs::rename(path, &chained).with_context(|| format!("cannot rename `{}`", path.display()))?;
-            done = "installed; the hook that was there runs first";
+    let done = match fs::read(path) {
+        Ok(there) if is_ours(&there) => "installed anew",
+        Ok(there) => {
+            set_aside(path, &there)?;
+            "installed; the hook that was there runs first"
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "installed",
         Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
-    }
+    };
     write_executable(path, &script(hook))?;
     Ok(done)
+}
+
+/// Renames the hook that is there, so that ours can run it. One that was set aside before is replaced only by a newer
+/// one of the same manager.
+fn set_aside(path: &Path, there: &[u8]) -> Result<()> {
+    let chained = chained_path(path);
+    if let Ok(before) = fs::read(&chained) {
+        let same_manager = Manager::of(there).is_some() && Manager::of(there) == Manager::of(&before);
+        if before != there && !same_manager {
+            bail!(
+                "`{}` is there from an earlier installation, and `{}` is another hook; keep the one that is wanted, \
+                 move the other away, and install again",
+                chained.display(),
+                path.display()
+            );
+        }
+    }
+    fs::rename(path, &chained).with_context(|| format!("cannot rename `{}`", path.display()))
 }
 
 fn chained_path(path: &Path) -> PathBuf {
@@ -85,17 +106,30 @@ fn script(hook: HookType) -> String {
     let name = hook.name();
     let program = env::program().map(|path| path.display().to_string()).unwrap_or_else(|| "apprentice".into());
     let quoted = program.replace('\'', r"'\''");
-    // Git feeds pre-push and post-rewrite on standard input; both hooks in the chain must read it.
+    // Git feeds pre-push and post-rewrite on standard input; both hooks in the chain must read it, and read nothing
+    // where git says nothing.
     let (keep, feed) = match hook {
-        HookType::PrePush | HookType::PostRewrite => ("input=$(cat)\n", "printf '%s\\n' \"$input\" | "),
+        HookType::PrePush | HookType::PostRewrite => {
+            ("input=$(cat)\nfeed() { [ -z \"$input\" ] || printf '%s\\n' \"$input\"; }\n", "feed | ")
+        }
         _ => ("", ""),
     };
     format!(
         "#!/bin/sh\n\
          {MARK}; `apprentice hook uninstall` removes it and puts back what was here.\n\
+         # Another manager may have moved this file aside and run it, and be run by it: once is enough.\n\
+         key=\"$PWD {name}\"\n\
+         case \"|$APPRENTICE_CHAIN|\" in *\"|$key|\"*) exit 0 ;; esac\n\
+         APPRENTICE_CHAIN=\"$APPRENTICE_CHAIN|$key\"\n\
+         export APPRENTICE_CHAIN\n\
+         before=\"${{0%/*}}/{name}{CHAINED}\"\n\
+         case \"$0\" in\n\
+         \x20 */{name}) ;;\n\
+         \x20 *) if grep -qiE '{MANAGERS}' \"$before\" 2>/dev/null; then before=; fi ;;\n\
+         esac\n\
          {keep}\
-         if [ -x \"$0{CHAINED}\" ]; then\n\
-         \x20 {feed}\"$0{CHAINED}\" \"$@\" || exit $?\n\
+         if [ -x \"$before\" ]; then\n\
+         \x20 {feed}\"$before\" \"$@\" || exit $?\n\
          fi\n\
          apprentice='{quoted}'\n\
          [ -x \"$apprentice\" ] || apprentice=$(command -v apprentice) || {{\n\
@@ -106,15 +140,16 @@ fn script(hook: HookType) -> String {
     )
 }
 
+/// Written whole and executable beside, then renamed: git warns of a hook that it may not run, and leaves it out.
 fn write_executable(path: &Path, text: &str) -> Result<()> {
-    crate::files::write(path, text.as_bytes())?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("cannot make `{}` executable", path.display()))?;
-    }
-    Ok(())
+    let mut neighbor = path.as_os_str().to_owned();
+    neighbor.push(format!(".{}.tmp", std::process::id()));
+    let written = fs::write(&neighbor, text).and_then(|()| {
+        #[cfg(unix)]
+        fs::set_permissions(&neighbor, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        fs::rename(&neighbor, path)
+    });
+    written.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 pub(super) fn uninstall(args: &Args) -> Result<ExitCode> {
@@ -123,17 +158,32 @@ pub(super) fn uninstall(args: &Args) -> Result<ExitCode> {
     if let Some(husky) = husky_folder(&folder) {
         return uninstall_from_husky(&husky);
     }
+    let mut removed = false;
     for hook in HookType::ALL {
         let path = folder.join(hook.name());
-        if !fs::read(&path).is_ok_and(|there| is_ours(&there)) {
-            continue;
+        for moved in MOVED {
+            removed |= uninstall_one(&path.with_extension(moved), &path)?;
         }
-        let chained = chained_path(&path);
-        if chained.exists() { fs::rename(&chained, &path) } else { fs::remove_file(&path) }
-            .with_context(|| format!("cannot remove `{}`", path.display()))?;
-        anstream::println!("{}: removed", hook.name());
+        removed |= uninstall_one(&path, &path)?;
+    }
+    if !removed {
+        anstream::println!("no hook of ours is installed in `{}`", folder.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes our hook if `path` is one; what it ran first takes its place. `hook` is where git looks for hooks of its
+/// type. Says whether there was one.
+fn uninstall_one(path: &Path, hook: &Path) -> Result<bool> {
+    if !fs::read(path).is_ok_and(|there| is_ours(&there)) {
+        return Ok(false);
+    }
+    let chained = chained_path(hook);
+    let manager_runs_itself = path != hook && fs::read(&chained).is_ok_and(|before| Manager::of(&before).is_some());
+    if chained.exists() && !manager_runs_itself { fs::rename(&chained, path) } else { fs::remove_file(path) }
+        .with_context(|| format!("cannot remove `{}`", path.display()))?;
+    anstream::println!("{}: removed", path.file_name().unwrap_or_default().to_string_lossy());
+    Ok(true)
 }
 
 pub(super) fn print_status(args: &Args) -> Result<ExitCode> {
@@ -154,7 +204,7 @@ pub(crate) fn status(repository: &Repository) -> Vec<String> {
             Ok(there) if String::from_utf8_lossy(&there).contains(&husky_line(hook)) => "installed through husky",
             Ok(there) if is_ours(&there) && chained_path(&path).exists() => "installed, after the hook that was there",
             Ok(there) if is_ours(&there) => "installed",
-            Ok(_) => "another hook",
+            Ok(there) => another(&path, &there),
             Err(_) => "none",
         };
         format!("{}: {state}", hook.name())
@@ -162,14 +212,43 @@ pub(crate) fn status(repository: &Repository) -> Vec<String> {
     HookType::ALL.into_iter().map(describe).collect()
 }
 
+/// A hook that is not ours, but may run ours.
+fn another(path: &Path, there: &[u8]) -> &'static str {
+    let runs_ours = fs::read(path.with_extension("legacy")).is_ok_and(|moved| is_ours(&moved));
+    match Manager::of(there) {
+        Some(Manager::PreCommit) if runs_ours => "installed, run by pre-commit before its own hooks",
+        Some(Manager::PreCommit) => "another hook, written by pre-commit or prek",
+        Some(Manager::Lefthook) => "another hook, written by lefthook",
+        None => "another hook",
+    }
+}
+
+/// What managers add to the name of a hook that they find: pre-commit and prek go on running it, lefthook does not.
+const MOVED: [&str; 2] = ["legacy", "old"];
+
 /// Programs that write the hooks folder themselves and would overwrite ours.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Manager {
     PreCommit,
     Lefthook,
 }
 
+/// What stands in the hooks that managers write, as `grep -iE` reads it.
+const MANAGERS: &str = "generated by (pre-commit|prek)|lefthook";
+
 impl Manager {
+    /// Who wrote a hook.
+    fn of(hook: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(hook).to_ascii_lowercase();
+        if is_ours(hook) {
+            None
+        } else if text.contains("pre-commit.com") || text.contains("generated by prek") {
+            Some(Self::PreCommit)
+        } else {
+            text.contains("lefthook").then_some(Self::Lefthook)
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::PreCommit => "pre-commit",
@@ -191,14 +270,14 @@ impl Manager {
     }
 }
 
-fn manager(root: &Path, folder: &Path) -> Option<Manager> {
-    let hook = fs::read_to_string(folder.join("pre-commit")).unwrap_or_default();
+/// The manager that wrote a hook and still has a file here saying what to run.
+fn manager(root: &Path, hook: &Path) -> Option<Manager> {
     let has = |names: &[&str]| names.iter().any(|name| root.join(name).is_file());
-    if hook.contains("pre-commit.com") || hook.contains("prek") {
-        return has(&[".pre-commit-config.yaml", "prek.toml"]).then_some(Manager::PreCommit);
-    }
     let lefthook = ["lefthook.yml", ".lefthook.yml", "lefthook.yaml", "lefthook.toml", "lefthook.json"];
-    (hook.to_ascii_lowercase().contains("lefthook") && has(&lefthook)).then_some(Manager::Lefthook)
+    Manager::of(&fs::read(hook).unwrap_or_default()).filter(|manager| match manager {
+        Manager::PreCommit => has(&[".pre-commit-config.yaml", ".pre-commit-config.yml", "prek.toml"]),
+        Manager::Lefthook => has(&lefthook),
+    })
 }
 
 /// Where a husky repository keeps the hooks people edit: `core.hooksPath` names `.husky/_`, whose scripts run those of
@@ -239,7 +318,7 @@ fn uninstall_from_husky(folder: &Path) -> Result<ExitCode> {
         let line = husky_line(hook);
         let kept: String = text.split_inclusive('\n').filter(|there| !there.starts_with(&line)).collect();
         if kept != text {
-            write_executable(&path, &kept)?;
+            if kept.is_empty() { fs::remove_file(&path).map_err(Into::into) } else { write_executable(&path, &kept) }?;
             anstream::println!("{}: removed from {}", hook.name(), path.display());
         }
     }

@@ -38,7 +38,11 @@ pub(super) fn run(args: &Args, hook: HookType, given: &[String]) -> Result<ExitC
 
 fn before_commit(args: &Args) -> Result<ExitCode> {
     let setup = setup::read(args)?;
-    let versions = setup.repository()?.staged()?;
+    let repository = setup.repository()?;
+    let versions = match env::managed_range() {
+        Some((from, to)) => repository.range(&format!("{from}..{to}"))?,
+        None => repository.staged()?,
+    };
     if versions.change.files.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
