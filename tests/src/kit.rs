@@ -152,6 +152,44 @@ impl TempRepo {
         fs::read(&full).unwrap_or_else(|error| panic!("{}: {error}", full.display()))
     }
 
+    /// The text of a file of the work tree.
+    #[track_caller]
+    pub fn text(&self, path: impl AsRef<Path>) -> String {
+        String::from_utf8(self.read(path)).expect("a text")
+    }
+
+    /// A path in the work tree.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Writes a file that may be run.
+    #[cfg(unix)]
+    pub fn write_program(&self, path: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        self.write(path, text);
+        fs::set_permissions(self.path(path), fs::Permissions::from_mode(0o755)).expect("permissions of our own file");
+    }
+
+    /// A command in the root of the work tree, in an environment that tells it nothing of this machine.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        self.command_in(Path::new(program.as_ref()), &self.root)
+    }
+
+    /// Runs git in the work tree, however it ends.
+    pub fn try_git(&self, arguments: &[&str]) -> Ran {
+        self.at("repo").try_git(arguments)
+    }
+
+    /// Exactly what `git show` prints for an object: `:a.txt` is a file of the index, `HEAD:a.txt` of the last commit.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    pub fn show(&self, object: &str) -> String {
+        self.try_git(&["show", object]).expect_code(0).out
+    }
+
     /// Writes and stages a file.
     pub fn stage(&self, path: &str, bytes: impl AsRef<[u8]>) {
         self.write(path, bytes);
@@ -194,7 +232,7 @@ impl TempRepo {
         state
     }
 
-    fn command(&self, program: &Path, folder: &Path) -> Command {
+    fn command_in(&self, program: &Path, folder: &Path) -> Command {
         let mut command = Command::new(program);
         command.current_dir(folder).env_clear();
         for name in ["PATH", "TMPDIR", "SYSTEMROOT"] {
@@ -204,6 +242,7 @@ impl TempRepo {
         command.envs([("HOME", home.as_os_str()), ("XDG_CONFIG_HOME", home.join(".config").as_os_str())]).envs([
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_EDITOR", "true"),
             ("GIT_AUTHOR_NAME", "Ada"),
             ("GIT_AUTHOR_EMAIL", "ada@example.com"),
             ("GIT_AUTHOR_DATE", "2024-01-02T03:04:05Z"),
@@ -235,14 +274,15 @@ impl Elsewhere<'_> {
     /// When git failed.
     #[track_caller]
     pub fn git(&self, arguments: &[&str]) -> String {
-        let ran = self.try_git(arguments);
-        assert_eq!(ran.code, 0, "git {}: {}{}", arguments.join(" "), ran.out, ran.err);
+        let ran = self.try_git(arguments).expect_code(0);
         ran.out.trim_end_matches('\n').to_owned()
     }
 
     /// Runs git, however it ends.
     pub fn try_git(&self, arguments: &[&str]) -> Ran {
-        self.run(Path::new("git"), &[&["-c", "protocol.file.allow=always"], arguments].concat(), b"")
+        let mut command = self.repo.command_in(Path::new("git"), &self.folder);
+        command.args(["-c", "protocol.file.allow=always"]).args(arguments);
+        run(command, b"")
     }
 
     /// The same with something on its standard input.
@@ -252,20 +292,46 @@ impl Elsewhere<'_> {
 
     /// Runs the built `apprentice` here.
     pub fn apprentice(&self, arguments: &[&str]) -> Ran {
-        self.run(&binary(), arguments, b"")
+        let mut command = self.repo.command_in(&binary(), &self.folder);
+        command.args(arguments);
+        run(command, b"")
     }
 
     fn run(&self, program: &Path, arguments: &[&str], input: &[u8]) -> Ran {
-        let mut command = self.repo.command(program, &self.folder);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let mut stdin = child.stdin.take().expect("a pipe");
-        std::thread::scope(|scope| {
-            // A program may end without reading all of its input.
-            scope.spawn(move || drop(stdin.write_all(input)));
-            child.wait_with_output().expect("the program's end").into()
-        })
+        let mut command = self.repo.command_in(program, &self.folder);
+        command.args(arguments);
+        run(command, input)
     }
+}
+
+/// Runs a command to its end, with this on its standard input.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn run(mut command: Command, input: &[u8]) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    std::thread::scope(|scope| {
+        // A program may end without reading all of its input.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        child.wait_with_output().expect("the program's end").into()
+    })
+}
+
+/// A program of the test machine, or `None` after saying loudly that a test is left out for want of it.
+///
+/// # Panics
+/// When it is missing although `APPRENTICE_REQUIRE_TOOLS=1` says that it must not be.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file());
+    if found.is_none() {
+        let required = env::var_os("APPRENTICE_REQUIRE_TOOLS").is_some_and(|value| value == "1");
+        assert!(!required, "`{name}` is not on PATH; scripts/test-tools.sh installs it");
+        eprintln!("LEFT OUT: `{name}` is not on PATH; scripts/test-tools.sh installs it");
+    }
+    found
 }
 
 fn collect(folder: &Path, state: &mut BTreeMap<PathBuf, Vec<u8>>) {

@@ -1,0 +1,3 @@
+bad(1)
+print("x")
+import imp

@@ -1,0 +1,2 @@
+import os
+bad(0)
