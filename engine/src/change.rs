@@ -246,6 +246,23 @@ pub fn added_lines(hunks: &[Hunk]) -> LineSet {
     set
 }
 
+/// The old version's removed lines of a hunk.
+pub fn removed_lines(hunk: &Hunk) -> LineSet {
+    let mut set = LineSet::default();
+    let mut line = hunk.old.start;
+    for Line { tag, .. } in &hunk.lines {
+        match tag {
+            Tag::Removed => {
+                set.push(line);
+                line += 1;
+            }
+            Tag::Context => line += 1,
+            Tag::Added => {}
+        }
+    }
+    set
+}
+
 /// The lines of `new` that are not in `old`, by a line diff (Myers).
 pub fn touched_lines(old: &[u8], new: &[u8]) -> LineSet {
     let (old, new) = (lines_of(old), lines_of(new));

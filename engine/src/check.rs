@@ -135,3 +135,23 @@ impl Meta {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A finding of no check in particular.
+    pub(crate) fn finding(file: &SourceFile, bytes: Range<usize>) -> Finding {
+        let meta = Meta {
+            id: CheckId::from("any/example"),
+            category: Category::Bug,
+            severity: Severity::Warning,
+            confidence: Confidence::High,
+            what: "".into(),
+            why: "".into(),
+            cwe: None,
+            url: None,
+        };
+        meta.finding(file, bytes)
+    }
+}

@@ -4,7 +4,7 @@ mod lint;
 
 use std::{
     cell::{Cell, OnceCell},
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +13,7 @@ use lint::Linted;
 use rayon::prelude::*;
 
 use crate::{
-    change::{self, FileChange, Kind, LineSet, Status, Versions},
+    change::{self, FileChange, Kind, LineRange, LineSet, Status, Versions},
     check::{
         Target, allow,
         linter::Workshop,
@@ -21,7 +21,7 @@ use crate::{
     },
     config::{Config, ConfigError, Level},
     edit::{self, Applicability, Edit},
-    finding::{CheckId, Finding, Fingerprint, Severity},
+    finding::{CheckId, Finding, Severity},
     notice::Notice,
     patch::{self, Unproven, VerifiedPatch},
     review::{Baseline, Review, Reviewed, Standing},
@@ -190,16 +190,17 @@ impl Engine {
         let lines = if self.config.review.untouched_lines { &everything } else { &change.touched };
         let earlier = OnceCell::new();
         let was_there = |finding: &Finding| {
-            let earlier: &HashSet<Fingerprint> =
-                earlier.get_or_init(|| before.map(run).into_iter().flatten().map(|old| old.fingerprint).collect());
-            earlier.contains(&finding.fingerprint)
+            let earlier = earlier.get_or_init(|| before.map(run).unwrap_or_default());
+            let same_text = earlier.iter().any(|old| old.fingerprint == finding.fingerprint);
+            let covered = lines.covers(&finding.span.lines());
+            (same_text && !covered)
+                || (finding.severity < Severity::Error && is_carried_on(change, finding, &own, earlier))
         };
-        let standing = |finding: &Finding| match allowed.reason(finding) {
+        let standing = |finding: &Finding| match allowed.reason(finding).or_else(|| allow::elsewhere(file, finding)) {
             Some(reason) => Standing::Allowed { reason: reason.to_owned() },
             None if accepted.contains(&finding.fingerprint) => Standing::Baseline,
             None if !lines.intersects(&finding.span.lines()) => Standing::Untouched,
-            // Lines of it were touched and it still says what it said: a new argument beside an old defect.
-            None if !lines.covers(&finding.span.lines()) && was_there(finding) => Standing::Older,
+            None if was_there(finding) => Standing::Older,
             None => match linted.same(finding, &own).or_else(|| said_better(finding, &own)) {
                 Some(other) => Standing::Repeated { by: other.check.to_string() },
                 None => Standing::Told,
@@ -355,6 +356,18 @@ pub struct Mended {
 /// Checks whose findings were mended, each with the 1-based line it was on.
 type Applied = Vec<(CheckId, u32)>;
 
+/// Whether the lines that a hunk replaces were told the same at least as often: a version raised in a line that was not
+/// in order before does not make it worse. Errors are told again all the same.
+fn is_carried_on(change: &FileChange, finding: &Finding, found: &[Finding], earlier: &[Finding]) -> bool {
+    let inside = |range: LineRange, line: u32| (range.start..range.start.saturating_add(range.count)).contains(&line);
+    let Some(hunk) = change.hunks.iter().find(|hunk| inside(hunk.new, finding.span.from.line)) else { return false };
+    let removed = change::removed_lines(hunk);
+    let same = |other: &&Finding| other.check == finding.check;
+    let before = earlier.iter().filter(same).filter(|old| removed.contains(old.span.from.line)).count();
+    let added = |new: &&Finding| inside(hunk.new, new.span.from.line) && change.touched.contains(new.span.from.line);
+    before > 0 && found.iter().filter(same).filter(added).count() <= before
+}
+
 /// A proof reads the whole file again, so that their number in one file is bounded; `--apply` goes on round by round.
 const MOST_PROOFS: usize = 200;
 
@@ -499,4 +512,43 @@ fn globs<'a>(patterns: impl IntoIterator<Item = &'a String>) -> Result<GlobSet, 
         set.add(Glob::new(pattern).map_err(glob)?);
     }
     set.build().map_err(|error| ConfigError::Glob { glob: String::new(), why: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Origin;
+
+    fn told(before: &str, after: &str) -> Vec<(String, Standing)> {
+        let path = RepoPath::new("a.py").unwrap();
+        let diff = similar::TextDiff::from_lines(before, after).unified_diff().header("a/a.py", "b/a.py").to_string();
+        let hunks = change::diff::parse(diff.as_bytes()).0.remove(0).hunks;
+        let file = FileChange {
+            status: Status::Modified,
+            touched: change::added_lines(&hunks),
+            hunks,
+            ..FileChange::whole(path.clone(), None)
+        };
+        let versions = Versions {
+            change: change::Change { origin: Origin::Staged, files: vec![file] },
+            old: Arc::new(crate::source::Memory::of(path.clone(), before.as_bytes())),
+            new: Arc::new(crate::source::Memory::of(path, after.as_bytes())),
+            notices: Vec::new(),
+        };
+        let engine = Engine::new(Config::default(), RuleSet::builtin(), Baseline::default()).unwrap();
+        engine
+            .review(versions)
+            .findings
+            .into_iter()
+            .map(|told| (told.finding.check.to_string(), told.standing))
+            .collect()
+    }
+
+    #[test]
+    fn a_warning_carried_on_by_an_edit_is_older_and_a_second_one_is_not() {
+        let eval = |standing| ("python/eval-call".to_owned(), standing);
+        assert_eq!(told("x = eval(a)\n", "x = eval(b)\n"), [eval(Standing::Older)]);
+        assert_eq!(told("x = a\n", "x = eval(b)\n"), [eval(Standing::Told)]);
+        assert_eq!(told("x = eval(a)\n", "x = eval(b)\ny = eval(c)\n"), [eval(Standing::Told), eval(Standing::Told)]);
+    }
 }

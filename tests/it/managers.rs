@@ -82,7 +82,7 @@ fn configured(managed: &Managed) -> String {
     git(&["add", "--all"]);
     git(&["commit", "--quiet", "--message=hooks"]);
     let revision = git(&["rev-parse", "HEAD"]);
-    format!("repos:\n- repo: {}\n  rev: {}  hooks:\n  - id: apprentice-system\n", hooks.display(), revision)
+    format!("repos:\n- repo: {}\n  rev: {}  hooks:\n  - id: apprentice\n", hooks.display(), revision)
 }
 
 fn python_manager(name: &str) {

@@ -1,6 +1,9 @@
 //! What did someone decide to live with? Comments of the form `apprentice: allow RULE -- reason`.
 
-use crate::{finding::Finding, source::SourceFile};
+use crate::{
+    finding::{Finding, Severity},
+    source::SourceFile,
+};
 
 /// The comments of one file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -76,6 +79,16 @@ impl Allowances {
     }
 }
 
+/// The comment of another tool by which someone already decided about a finding's line. Errors are told all the
+/// same: such a comment was not written with them in mind.
+pub fn elsewhere(file: &SourceFile, finding: &Finding) -> Option<&'static str> {
+    const MARKS: &[&str] =
+        &["#nosec", "# nosec", "nolint", "# noqa", "NOSONAR", "eslint-disable-line", "nosemgrep", "zizmor: ignore"];
+    let line = file.line(finding.span.from.line);
+    let mark = MARKS.iter().copied().find(|mark| line.contains(mark))?;
+    (finding.severity < Severity::Error).then_some(mark)
+}
+
 /// Whether a rule as a person writes it (`python/eval`, `python/*`, or the name alone: `eval`) names this check.
 fn names(rule: &str, check: &str) -> bool {
     match rule.strip_suffix("/*") {
@@ -106,6 +119,17 @@ mod tests {
         );
         assert_eq!(read_text("/* apprentice: allow-file x -- why */"), [(None, vec!["x".into()], "why".into())]);
         assert_eq!(read_text("apprentice: allowance"), []);
+    }
+
+    #[test]
+    fn another_tools_comment_counts_for_what_is_no_error() {
+        let text = "server := x // #nosec G112\n";
+        let file = SourceFile::new(RepoPath::new("a.go").unwrap(), text.as_bytes().into(), 9_999).unwrap();
+        let mut finding = crate::check::tests::finding(&file, 0..6);
+        finding.severity = Severity::Warning;
+        assert_eq!(elsewhere(&file, &finding), Some("#nosec"));
+        finding.severity = Severity::Error;
+        assert_eq!(elsewhere(&file, &finding), None);
     }
 
     #[test]

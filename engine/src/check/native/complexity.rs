@@ -30,10 +30,16 @@ pub(super) fn check(target: &Target<'_>, meta: &Meta, findings: &mut Vec<Finding
     let old = target.tree_before().map(|tree| score::units(&tree.root(), roles)).unwrap_or_default();
     for unit in units.iter().filter(|unit| unit.score > limit) {
         let former = former(unit, target.file, &units, &old, target.before);
-        if former.is_none_or(|former| unit.score > former.score) {
+        if former.is_none_or(|former| is_felt(former.score, unit.score)) {
             findings.push(finding(target, meta, unit, former));
         }
     }
+}
+
+/// Whether a function got so much worse that it is worth a word: by three at least, and by a tenth of what it was. One
+/// more condition in a function that is long past the limit is not where it went wrong.
+fn is_felt(before: u32, after: u32) -> bool {
+    after >= before.saturating_add((before / 10).max(3))
 }
 
 fn finding(target: &Target<'_>, meta: &Meta, unit: &Unit, former: Option<&Unit>) -> Finding {
