@@ -2,6 +2,7 @@
 
 mod complexity;
 mod conflict_marker;
+mod doc_params;
 mod dockerfile;
 mod duplicated_block;
 mod format;
@@ -33,6 +34,7 @@ pub(crate) struct Native {
 const ALL: &[Native] = &[
     Native { name: "conflict-marker", check: conflict_marker::check },
     Native { name: "complexity", check: complexity::check },
+    Native { name: "doc-params", check: doc_params::check },
     Native { name: "duplicated-block", check: duplicated_block::check },
     Native { name: "format", check: format::check },
     Native { name: "hidden-characters", check: hidden_characters::check },
