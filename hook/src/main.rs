@@ -44,7 +44,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Review(review) => review::run(args, review),
         Command::Hook(hook) => hook::run(args, hook),
-        Command::Rules(rules) => rules::run(rules),
+        Command::Rules(rules) => rules::run(args, rules),
         Command::Linters(linters) => linters::run(args, linters),
         Command::Ignore(ignore) => ignore::run(args, ignore),
         Command::Config(config) => config::run(args, config),

@@ -9,18 +9,18 @@ use engine::{
     examples,
 };
 
-use crate::{args, files};
+use crate::{args, files, review, setup};
 
-pub(crate) fn run(args: &args::Rules) -> Result<ExitCode> {
+pub(crate) fn run(all: &args::Args, args: &args::Rules) -> Result<ExitCode> {
     match &args.command {
-        args::RulesCommand::List => list(),
-        args::RulesCommand::Explain { id } => explain(id),
+        args::RulesCommand::List => list(&setup::read(all)?.rules()?.0),
+        args::RulesCommand::Explain { id } => explain(&setup::read(all)?.rules()?.0, id),
         args::RulesCommand::Test { paths } => test(paths),
     }
 }
 
-fn list() -> Result<ExitCode> {
-    let rules = RuleSet::builtin();
+fn list(rules: &RuleSet) -> Result<ExitCode> {
+    let mut text = String::new();
     for rule in rules.iter() {
         let meta = rule.meta().map_err(Clone::clone)?;
         let fix = match rule.doc()?.fixable {
@@ -28,13 +28,13 @@ fn list() -> Result<ExitCode> {
             Some(engine::edit::Applicability::Unsafe) => "fix?",
             None => "",
         };
-        anstream::println!("{:<48} {:<8} {:<15} {fix:<5} {}", rule.id, meta.severity, meta.category, meta.what);
+        text += &format!("{:<48} {:<8} {:<15} {fix:<5} {}\n", rule.id, meta.severity, meta.category, meta.what);
     }
+    review::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain(id: &str) -> Result<ExitCode> {
-    let rules = RuleSet::builtin();
+fn explain(rules: &RuleSet, id: &str) -> Result<ExitCode> {
     let Some(rule) = rules.get(id) else {
         let near: Vec<&str> = rules.iter().map(|rule| &*rule.id).filter(|other| other.contains(id)).take(5).collect();
         match near.as_slice() {
@@ -65,7 +65,7 @@ fn explain(id: &str) -> Result<ExitCode> {
         }
     }
     page += &format!("\nTo silence one finding: a comment `apprentice: allow {} -- why`.\n", rule.id);
-    anstream::print!("{page}");
+    review::print(&page)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,8 +88,9 @@ fn test(paths: &[std::path::PathBuf]) -> Result<ExitCode> {
         anstream::println!("{broken}");
     }
     anstream::println!(
-        "{} rules, {} examples, {} fixes proven, {} broken",
+        "{} rule{}, {} examples, {} fixes proven, {} broken",
         tally.rules,
+        if tally.rules == 1 { "" } else { "s" },
         tally.examples,
         tally.fixes,
         tally.broken.len()

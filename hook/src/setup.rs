@@ -80,8 +80,16 @@ impl Setup {
 
     /// The engine with the built-in rules and the repository's own.
     pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
+        let (rules, notices) = self.rules()?;
+        let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
+            .ignoring(self.ignored()?)
+            .with_workshop(self.workshop());
+        Ok((engine, notices))
+    }
+
+    /// The built-in rules and the repository's own, before any is switched off.
+    pub(crate) fn rules(&self) -> Result<(RuleSet, Vec<Notice>)> {
         let mut notices = Vec::new();
-        let mut rules = RuleSet::builtin();
         let mut own = Vec::new();
         for folder in &self.config.rules.paths {
             let folder = self.root.join(folder);
@@ -89,13 +97,8 @@ impl Setup {
                 self.own_rules(&folder, &mut own, &mut notices)?;
             }
         }
-        if !own.is_empty() {
-            rules = rules.with(own);
-        }
-        let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
-            .ignoring(self.ignored()?)
-            .with_workshop(self.workshop());
-        Ok((engine, notices))
+        let builtin = RuleSet::builtin();
+        Ok((if own.is_empty() { builtin } else { builtin.with(own) }, notices))
     }
 
     /// Where linters run: on copies in the system's folder for temporary files, so that no tool finds the work tree by
