@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     io::{self, Read as _},
     path::{Path, PathBuf},
 };
@@ -35,9 +36,16 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Writes a file whole or not at all: to a neighbor first, then renamed into place.
+/// Writes a file whole or not at all: to a neighbor first, then renamed into place. A link is followed, and what is no
+/// regular file (`/dev/null`, a pipe) is written to, never replaced.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = || format!("cannot write `{}`", path.display());
+    let there = fs::canonicalize(path).ok();
+    if there.as_deref().is_some_and(|there| !there.is_file()) {
+        let written = fs::OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return written.with_context(failed);
+    }
+    let path = there.as_deref().unwrap_or(path);
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).with_context(failed)?;
     }
@@ -74,4 +82,27 @@ pub(crate) fn exists(path: &Path) -> bool {
 /// The path with all links resolved.
 pub(crate) fn canonical(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("cannot find `{}`", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_regular_file_is_written_to_and_never_replaced() {
+        use std::os::unix::{fs::FileTypeExt as _, fs::symlink};
+        let folder = std::env::temp_dir().join(format!("apprentice-write-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (file, link, null) = (folder.join("file"), folder.join("link"), folder.join("null"));
+        fs::write(&file, "old").unwrap();
+        symlink(&file, &link).unwrap();
+        symlink("/dev/null", &null).unwrap();
+        write(&link, b"new").unwrap();
+        write(&null, b"gone").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
