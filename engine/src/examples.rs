@@ -221,3 +221,35 @@ fn extension(language: Option<Language>) -> &'static str {
         Some(language) => language.extension(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// What the harness says of a rule whose fix is `fix` and whose example is said to become `fixed`.
+    fn said_of(fix: &str, fixed: &str) -> String {
+        let text = format!(
+            "severity: warning\nwhat: bad\nrule: {{pattern: bad($X)}}\nfix: {fix:?}\napplicability: safe\n\
+             valid: [good(1)]\ninvalid: [{{code: 'y = bad(1)', fixed: {fixed:?}}}]\n"
+        );
+        let rules = Rule::read(Path::new("python/planted.yml"), &text).unwrap();
+        let rules = RuleSet::builtin().with(rules);
+        let tally = test(&rules, &Config::default().checks, |id| id == "python/planted");
+        tally.broken.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_planted_wrong_fix_is_caught_whatever_is_wrong_with_it() {
+        assert_eq!(said_of("good($X)", "y = good(1)"), "");
+        assert!(said_of("good($X", "y = good(1").contains("syntax error"), "breaks the syntax");
+        assert!(
+            said_of("bad($X, 1) or bad($X)", "y = bad(1, 1) or bad(1)").contains("still finds"),
+            "keeps the finding"
+        );
+        assert!(said_of("eval($X)", "y = eval(1)").contains("new finding"), "brings another finding");
+        assert!(said_of("good($X)", "y = best(1)").contains("not"), "is not what the example says");
+    }
+}

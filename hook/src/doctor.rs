@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{args::Args, env, files, hook, review, setup};
+use engine::check::linter::Listed;
+
+use crate::{args::Args, env, files, hook, linters, review, setup};
 
 /// One line of the report: whether it is in order, what it is about, and what was found.
 struct Line {
@@ -59,5 +61,19 @@ fn look(args: &Args) -> Vec<Line> {
         }
         Err(error) => lines.push(line(false, "rules", format!("{error:#}"))),
     }
+    match linters::look(args) {
+        Ok(listed) => lines.extend(listed.iter().filter_map(linter_line)),
+        Err(error) => lines.push(line(false, "linters", format!("{error:#}"))),
+    }
     lines
+}
+
+/// A linter that runs here, or that the repository asks for and nobody installed; none for all others.
+fn linter_line(linter: &Listed) -> Option<Line> {
+    let (ok, found) = match (&linter.found, linter.eligible) {
+        (Some(_), true) => (true, format!("{} {}", linter.name, linter.version.as_deref().unwrap_or(""))),
+        (None, true) => (false, format!("{} is not installed: {}; see {}", linter.name, linter.because, linter.url)),
+        (_, false) => return None,
+    };
+    Some(Line { ok, about: "linter", found })
 }
