@@ -41,6 +41,7 @@ pub struct Target<'a> {
     tree_before: OnceCell<Option<Tree>>,
     document: OnceCell<Option<native::yaml::Document>>,
     passed_over: Cell<Option<u32>>,
+    not_followed: Cell<bool>,
 }
 
 impl<'a> Target<'a> {
@@ -60,6 +61,7 @@ impl<'a> Target<'a> {
             tree_before: OnceCell::new(),
             document: OnceCell::new(),
             passed_over: Cell::new(None),
+            not_followed: Cell::new(false),
         }
     }
 
@@ -71,6 +73,15 @@ impl<'a> Target<'a> {
     /// The 1-based line of a list so long that patterns were not matched in it, if there was one.
     pub fn passed_over(&self) -> Option<u32> {
         self.passed_over.get()
+    }
+
+    /// Whether following data through the file was given up, so that rules with sources and sinks were silent.
+    pub fn not_followed(&self) -> bool {
+        self.not_followed.get()
+    }
+
+    pub(crate) fn give_up_following(&self) {
+        self.not_followed.set(true);
     }
 
     pub(crate) fn pass_over(&self, line: u32) {

@@ -177,6 +177,9 @@ impl Engine {
             if let Some(line) = target.passed_over() {
                 troubles.tell_table(&file.path, line);
             }
+            if target.not_followed() {
+                troubles.tell_not_followed(&file.path);
+            }
             findings.retain_mut(|finding| self.levels.apply(finding));
             findings
         };
@@ -420,6 +423,13 @@ impl Troubles {
 
     fn tell_table(&self, path: &RepoPath, line: u32) {
         self.tell(Notice::skipped(path, format!("the list at line {line} is too long to match patterns in")));
+    }
+
+    fn tell_not_followed(&self, path: &RepoPath) {
+        self.tell(Notice::skipped(
+            path,
+            "following data through it takes too long; rules from source to sink were silent",
+        ));
     }
 
     fn tell(&self, notice: Notice) {

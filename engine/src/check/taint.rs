@@ -51,9 +51,13 @@ pub(crate) fn run(target: &Target<'_>, rules: &[(&Meta, &Spec)], findings: &mut 
     if wanted.is_empty() || is_minified(target.file) {
         return;
     }
-    let Some(program) = target.tree().and_then(|tree| lower::lower(&tree.root(), language)) else { return };
+    let Some(tree) = target.tree() else { return };
+    let Some(program) = lower::lower(&tree.root(), language) else { return target.give_up_following() };
     for (meta, spec) in wanted {
-        let hits = flow::follow(&program, facts, spec, text).unwrap_or_default();
+        let hits = flow::follow(&program, facts, spec, text).unwrap_or_else(|| {
+            target.give_up_following();
+            Vec::new()
+        });
         findings.extend(hits.iter().map(|hit| finding(target.file, meta, &facts.groups[hit.trace.group], hit)));
     }
 }
