@@ -1,5 +1,9 @@
 //! What did they ask for? Layers of TOML become one [`Config`], and every value knows where it came from.
 
+mod embedder;
+
+pub use embedder::EmbedderSpec;
+
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::JsonSchema;
@@ -40,6 +44,12 @@ section! {
         linters: LintersConfig = LintersOptions,
         /// Behavior of git hooks.
         hook: HookConfig = HookOptions,
+        /// Models, here or on a server.
+        model: ModelConfig = ModelOptions,
+        /// The index of the repository and its documents.
+        recall: RecallConfig = RecallOptions,
+        /// Documents from elsewhere.
+        docs: DocsConfig = DocsOptions,
         /// Settings for some paths only; later entries win.
         overrides: Vec<Override>,
     }
@@ -168,6 +178,48 @@ section! {
     HookConfig from HookOptions {
         /// What a hook does when the review could not run to its end.
         on_failure: OnFailure,
+    }
+}
+
+section! {
+    /// Models, here or on a server.
+    ModelConfig from ModelOptions {
+        /// What turns texts into vectors: static, minilm, minilm:FOLDER or ollama:NAME.
+        embedder: EmbedderSpec,
+        /// Where Ollama listens.
+        ollama: String,
+        /// Whether texts may be sent to an address that is not this machine.
+        allow_remote: bool,
+    }
+}
+
+section! {
+    /// The index of the repository and its documents.
+    RecallConfig from RecallOptions {
+        /// Give findings evidence from the index, where there is one.
+        enable: bool,
+        /// The most pieces of evidence a finding shows.
+        evidence: u32,
+        /// Let hooks bring the index up to date in the background.
+        background: bool,
+        /// Longer files are left out of the index, in bytes.
+        max_file_bytes: u64,
+    }
+}
+
+section! {
+    /// Documents from elsewhere.
+    DocsConfig from DocsOptions {
+        /// The most pages that are fetched from one site.
+        max_pages: u32,
+        /// How many links away from the first page.
+        max_depth: u32,
+        /// The most bytes of one page, unpacked.
+        max_page_bytes: u64,
+        /// Milliseconds between two requests to one site, unless it asks for more.
+        delay_ms: u64,
+        /// Whether addresses of this machine and of private networks may be fetched.
+        allow_private: bool,
     }
 }
 

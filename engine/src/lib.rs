@@ -11,6 +11,8 @@ pub mod git;
 pub mod edit;
 pub mod finding;
 pub mod check;
+pub mod model;
+pub mod recall;
 pub mod patch;
 pub mod examples;
 pub mod review;

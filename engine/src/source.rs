@@ -6,6 +6,7 @@ mod ignored;
 mod language;
 mod memory;
 mod path;
+mod words;
 
 pub use directory::Directory;
 pub use file::{BlobId, LineIndex, Newline, Position, SourceFile, Span, Unreadable};
@@ -13,6 +14,7 @@ pub use ignored::Ignored;
 pub use language::Language;
 pub use memory::Memory;
 pub use path::{InvalidPath, RepoPath};
+pub use words::{identifiers, words};
 
 use std::sync::Arc;
 

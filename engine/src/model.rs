@@ -1,0 +1,102 @@
+//! Whom do we ask? Models behind traits; today those that turn a text into a vector.
+
+pub mod minilm;
+pub mod ollama;
+pub mod table;
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::config::EmbedderSpec;
+
+/// A text to find again, in the parts that a reader would weigh differently.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Passage<'a> {
+    /// What it is called: symbol path, or headings.
+    pub title: &'a str,
+    /// What people say of it: doc comment, or prose.
+    pub doc: &'a str,
+    /// The code itself.
+    pub body: &'a str,
+}
+
+/// Turns texts into vectors of length one, so that texts of like meaning lie close (cosine).
+pub trait Embedder: Send + Sync {
+    /// Names the vectors: those of two embedders may be compared if and only if their names are equal.
+    fn name(&self) -> &str;
+
+    /// Components of a vector.
+    fn dimensions(&self) -> usize;
+
+    /// One vector a passage, in order: `[passages, dimensions]`.
+    ///
+    /// # Errors
+    /// [`EmbedError`] when the model cannot be asked.
+    fn passages(&self, passages: &[Passage<'_>]) -> Result<Vec<Vec<f32>>, EmbedError>;
+
+    /// The vector of a question: `[dimensions]`.
+    ///
+    /// # Errors
+    /// [`EmbedError`] when the model cannot be asked.
+    fn query(&self, text: &str) -> Result<Vec<f32>, EmbedError>;
+}
+
+/// Where models are and what may be asked.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// The user's folder of models.
+    pub models: PathBuf,
+    /// The address of the Ollama server.
+    pub ollama: String,
+    /// Whether an address that is not this machine may be asked.
+    pub allow_remote: bool,
+}
+
+/// The embedder that is meant, ready to be asked.
+///
+/// # Errors
+/// [`EmbedError`] when its files or its server are not there, or it may not be asked.
+pub fn embedder(spec: &EmbedderSpec, access: &Access) -> Result<Arc<dyn Embedder>, EmbedError> {
+    Ok(match spec {
+        EmbedderSpec::Static => Arc::new(table::Table::builtin()),
+        EmbedderSpec::MiniLm(folder) => {
+            let folder = folder.clone().unwrap_or_else(|| access.models.join("all-MiniLM-L6-v2"));
+            Arc::new(minilm::MiniLm::open(&folder)?)
+        }
+        EmbedderSpec::Ollama(name) => Arc::new(ollama::Ollama::connect(name, access)?),
+    })
+}
+
+/// Why an embedder gives no vectors.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// A file of the model is missing or not what it should be.
+    #[error("cannot use the model in `{}`: {why}", folder.display())]
+    Files {
+        /// The model's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The model broke while it was computing.
+    #[error("the model `{name}` failed: {why}")]
+    Compute {
+        /// Which.
+        name: String,
+        /// How.
+        why: String,
+    },
+    /// The server cannot be reached, refused, or gave nonsense.
+    #[error("no vectors from `{address}`: {why}")]
+    Server {
+        /// Where it was asked.
+        address: String,
+        /// What happened, and what to do.
+        why: String,
+    },
+    /// The address is not this machine, and that was not allowed.
+    #[error("`{address}` is not this machine, and `model.allow_remote` is not set: nothing was sent")]
+    Remote {
+        /// The address.
+        address: String,
+    },
+}
