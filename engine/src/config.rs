@@ -204,6 +204,8 @@ section! {
         background: bool,
         /// Longer files are left out of the index, in bytes.
         max_file_bytes: u64,
+        /// Globs of files that are left out of the index, besides those that are not reviewed, generated or vendored.
+        exclude: Vec<String>,
     }
 }
 
@@ -360,7 +362,7 @@ impl Layers {
             origin: "configuration".into(),
             message: error.message().to_owned(),
         })?;
-        let globs = [&config.files.exclude, &config.files.generated, &config.files.vendored]
+        let globs = [&config.files.exclude, &config.files.generated, &config.files.vendored, &config.recall.exclude]
             .into_iter()
             .chain(config.overrides.iter().map(|entry| &entry.paths));
         for glob in globs.flatten() {

@@ -3,10 +3,12 @@
 mod command;
 mod diff;
 mod error;
+mod listing;
 mod objects;
 mod write;
 
 pub use error::{GitError, IndexKind, RepositoryError};
+pub use listing::Listed;
 pub use write::{Landing, StagedFile};
 
 use std::{

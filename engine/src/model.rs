@@ -27,6 +27,11 @@ pub trait Embedder: Send + Sync {
     /// Components of a vector.
     fn dimensions(&self) -> usize;
 
+    /// Whether a vector takes microseconds, so that it need not be put off or kept for later.
+    fn is_instant(&self) -> bool {
+        false
+    }
+
     /// One vector a passage, in order: `[passages, dimensions]`.
     ///
     /// # Errors

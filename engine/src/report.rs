@@ -2,6 +2,7 @@
 
 mod checkstyle;
 mod github;
+mod hits;
 mod json;
 mod junit;
 mod markdown;
@@ -9,6 +10,7 @@ mod rdjson;
 mod sarif;
 mod text;
 
+pub use hits::{hits_json, hits_text};
 pub use json::schema;
 
 use crate::{

@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     /// Say what is found here, what is missing, and how to mend it.
     Doctor,
+    /// The index of the repository and its documents: build, update, status, watch.
+    Index(Index),
+    /// Find definitions, code and documents by words and meaning.
+    Search(Search),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
     /// Print shell completions.
@@ -271,6 +275,45 @@ pub(crate) enum ConfigCommand {
         #[arg(long)]
         review: bool,
     },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Index {
+    #[command(subcommand)]
+    pub(crate) command: IndexCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Build it anew from nothing.
+    Build,
+    /// Put in what is new and take out what is gone.
+    Update {
+        /// At low priority, and not at all while another process writes.
+        #[arg(long)]
+        background: bool,
+    },
+    /// Say what it holds and how far behind it is.
+    Status {
+        /// Check that every part of it is whole.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Keep it up to date until interrupted.
+    Watch,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Search {
+    /// Words, an identifier, or a question.
+    #[arg(required = true)]
+    pub(crate) query: Vec<String>,
+    /// The most answers.
+    #[arg(short = 'k', long = "most", default_value_t = 10, value_name = "N")]
+    pub(crate) most: usize,
+    /// One JSON array with the pieces' text.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(clap::Args)]

@@ -16,6 +16,16 @@ pub(crate) fn user_config() -> Option<PathBuf> {
     Some(folder.join("apprentice/apprentice.toml"))
 }
 
+/// The user's folder of models: `$APPRENTICE_MODELS`, or `apprentice/models` in the user's folder of data.
+pub(crate) fn models() -> PathBuf {
+    if let Some(path) = env::var_os("APPRENTICE_MODELS").filter(|path| !path.is_empty()) {
+        return path.into();
+    }
+    let folder = env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = folder.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
+    folder.unwrap_or_default().join("apprentice/models")
+}
+
 /// Settings from the environment, as (variable, dotted key, value): `APPRENTICE_REVIEW__FAIL_ON` is `review.fail_on`.
 pub(crate) fn settings() -> Vec<(String, String, String)> {
     let mut settings: Vec<_> = env::vars_os()
@@ -61,4 +71,11 @@ pub(crate) fn enter(folder: &std::path::Path) -> std::io::Result<()> {
 /// The system's folder for temporary files.
 pub(crate) fn temporary() -> PathBuf {
     env::temp_dir()
+}
+
+/// Lets everybody else go first.
+pub(crate) fn lower_priority() {
+    // Where the system says no, the work is done at the usual priority.
+    #[cfg(unix)]
+    let _ = rustix::process::nice(19);
 }

@@ -8,9 +8,11 @@ mod eval;
 mod files;
 mod hook;
 mod ignore;
+mod index;
 mod linters;
 mod review;
 mod rules;
+mod search;
 mod setup;
 
 use std::{io::Write as _, process::ExitCode};
@@ -49,6 +51,8 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Ignore(ignore) => ignore::run(args, ignore),
         Command::Config(config) => config::run(args, config),
         Command::Doctor => doctor::run(args),
+        Command::Index(index) => index::run(args, index),
+        Command::Search(search) => search::run(args, search),
         Command::Eval(eval) => eval::run(args, eval),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());
@@ -69,8 +73,11 @@ fn explain(error: &anyhow::Error) -> String {
     for cause in error.chain().skip(1) {
         text.push_str(&format!("\n  because: {cause}"));
     }
-    let known = error.chain().find_map(|cause| cause.downcast_ref::<engine::git::RepositoryError>());
-    if let Some(advice) = known.and_then(engine::git::RepositoryError::advice) {
+    let of_git = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<engine::git::RepositoryError>()?.advice();
+    let of_index = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<engine::recall::IndexError>()?.advice().map(str::to_owned)
+    };
+    if let Some(advice) = error.chain().find_map(|cause| of_git(cause).map(Into::into).or_else(|| of_index(cause))) {
         text.push_str(&format!("\n  try: {advice}"));
     }
     text

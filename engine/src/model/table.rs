@@ -213,6 +213,10 @@ impl Embedder for Table {
         self.dimensions
     }
 
+    fn is_instant(&self) -> bool {
+        true
+    }
+
     fn passages(&self, passages: &[Passage<'_>]) -> Result<Vec<Vec<f32>>, EmbedError> {
         let vector = |passage: &Passage<'_>| {
             let mut sum = vec![0.0; self.dimensions];

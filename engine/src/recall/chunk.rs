@@ -21,7 +21,7 @@ pub enum Kind {
 }
 
 /// A piece of a file that one would quote, at most about 400 tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Chunk {
     /// What it holds.
     pub kind: Kind,

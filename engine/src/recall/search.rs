@@ -1,0 +1,276 @@
+//! What answers this question? One reader of the index: by words, by meaning, by name.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+
+use super::{
+    chunk::Chunk,
+    error::IndexError,
+    folder::Folder,
+    fuse::{self, Features, Question},
+    lexical::{self, InView, Words, WordsReader},
+    store::{FORMAT, Place, Row, Store, UnitId, unit_of},
+    vector::Codes,
+};
+use crate::model::Embedder;
+
+/// A question with what is known of who asks.
+#[derive(Debug, Clone, Default)]
+pub struct Query<'a> {
+    /// The question: words, identifiers, or a piece of code.
+    pub text: &'a str,
+    /// The most answers.
+    pub most: usize,
+    /// The file from which it is asked, where there is one.
+    pub from: Option<&'a str>,
+    /// How each search and feature weighs.
+    pub weights: Weights,
+}
+
+/// How each search and feature weighs.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Weights {
+    /// A word by the field it stands in.
+    pub fields: lexical::Weights,
+    /// A hit by what is known of it.
+    pub features: fuse::Weights,
+}
+
+/// A piece that answers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hit {
+    /// Where it is.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What the document calls itself; empty for files.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// The piece.
+    #[serde(flatten)]
+    pub chunk: Chunk,
+    /// The score it was ranked by; only good for comparing hits of one question.
+    pub score: f32,
+    /// What the score is made of.
+    #[serde(skip)]
+    pub features: Features,
+}
+
+/// How many each search brings to the fusion.
+const CANDIDATES: usize = 100;
+
+/// Chunks compared again in f32 after the scan.
+const RERANKED: usize = 50;
+
+/// An index opened for reading, as it was at that moment.
+pub struct Searcher {
+    store: Mutex<Store>,
+    words: WordsReader,
+    units: Vec<UnitId>,
+    view: InView,
+    codes: Mutex<Option<Codes>>,
+    dimensions: usize,
+    embedder: String,
+}
+
+impl Searcher {
+    /// Opens the index in a folder for the views of these libraries.
+    ///
+    /// # Errors
+    /// [`IndexError::None`] when none was built, [`IndexError::Foreign`] and [`IndexError::Damaged`] when it must be
+    /// built anew.
+    pub fn open(folder: &Path, libraries: &[&str]) -> Result<Self, IndexError> {
+        let folder = Folder::new(folder);
+        if !folder.is_there() {
+            return Err(IndexError::None { folder: folder.path().to_owned() });
+        }
+        let store = Store::open_read_only(&folder.store(), folder.can_write())?;
+        let format = store.meta("format")?.unwrap_or_default();
+        if format != FORMAT {
+            return Err(IndexError::Foreign { why: format!("format {format}, this is format {FORMAT}") });
+        }
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let dimensions = number(store.meta("dimensions")?);
+        let embedder = store.meta("embedder")?.unwrap_or_default();
+        let units = store.members(libraries)?;
+        let words = Words::open_read_only(&folder.words())?.reader()?;
+        Ok(Self {
+            view: in_view(&units),
+            store: Mutex::new(store),
+            words,
+            units,
+            codes: Mutex::new(None),
+            dimensions,
+            embedder,
+        })
+    }
+
+    /// The name of the embedder that made the vectors.
+    pub fn embedder(&self) -> &str {
+        &self.embedder
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The best answers, best first.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index or the embedder fails.
+    pub fn search(&self, query: &Query<'_>, embedder: &dyn Embedder) -> Result<Vec<Hit>, IndexError> {
+        let by_words = self.by_words(query)?;
+        let (vector, by_meaning) = self.by_meaning(query.text, embedder)?;
+        let mut found: HashMap<u64, Features> = HashMap::new();
+        let best = by_words.first().map_or(1.0, |&(_, score)| score.max(f32::MIN_POSITIVE));
+        for (rank, &(id, score)) in by_words.iter().enumerate() {
+            let features = found.entry(id).or_default();
+            features.words = score / best;
+            features.ranks += 30.0 / (60.0 + rank as f32);
+        }
+        for (rank, &(id, cosine)) in by_meaning.iter().enumerate() {
+            let features = found.entry(id).or_default();
+            features.meaning = cosine;
+            features.ranks += 30.0 / (60.0 + rank as f32);
+        }
+        self.complete_meaning(&vector, &mut found);
+        self.ranked(query, found)
+    }
+
+    fn by_words(&self, query: &Query<'_>) -> Result<Vec<(u64, f32)>, IndexError> {
+        self.words.search(query.text, &query.weights.fields, &self.view, CANDIDATES)
+    }
+
+    /// The vector of the question, and the chunks that lie nearest to it.
+    fn by_meaning(&self, text: &str, embedder: &dyn Embedder) -> Result<(Vec<f32>, Vec<(u64, f32)>), IndexError> {
+        if embedder.name() != self.embedder {
+            return Err(IndexError::Foreign {
+                why: format!("its vectors are of `{}`, not of `{}`", self.embedder, embedder.name()),
+            });
+        }
+        let vector = embedder.query(text)?;
+        let mut nearest = self.nearest(&vector, CANDIDATES)?;
+        let store = self.store();
+        for (id, cosine) in nearest.iter_mut().take(RERANKED) {
+            if let Some(exact) = store.exact(*id, self.dimensions)? {
+                *cosine = exact.iter().zip(&vector).map(|(a, b)| a * b).sum();
+            }
+        }
+        nearest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok((vector, nearest))
+    }
+
+    fn nearest(&self, vector: &[f32], most: usize) -> Result<Vec<(u64, f32)>, IndexError> {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if codes.is_none() {
+            *codes = Some(Codes::load(&self.store(), &self.units, self.dimensions)?);
+        }
+        Ok(codes.as_ref().map(|codes| codes.nearest(vector, most)).unwrap_or_default())
+    }
+
+    /// The cosine of those that only the words brought.
+    fn complete_meaning(&self, vector: &[f32], found: &mut HashMap<u64, Features>) {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(codes) = codes.as_mut() else { return };
+        for (&id, features) in found.iter_mut().filter(|(_, features)| features.meaning == 0.0) {
+            features.meaning = codes.cosine(vector, id).unwrap_or(0.0);
+        }
+    }
+
+    fn ranked(&self, query: &Query<'_>, found: HashMap<u64, Features>) -> Result<Vec<Hit>, IndexError> {
+        let ids: Vec<u64> = found.keys().copied().collect();
+        let question = Question::new(query.text);
+        let store = self.store();
+        let mut hits = Vec::with_capacity(ids.len());
+        for row in store.rows(&ids)? {
+            let known = found.get(&row.id).copied().unwrap_or_default();
+            let own = question.features(&row);
+            let features = Features {
+                words: known.words,
+                meaning: known.meaning,
+                ranks: known.ranks,
+                recent: self.recency(&store, &row)?,
+                near: query.from.map_or(0.0, |from| fuse::nearness(from, row.place.as_str())),
+                ..own
+            };
+            let score = features.score(&query.weights.features);
+            hits.push((row.id, Hit { place: row.place, title: row.title, chunk: row.chunk, score, features }));
+        }
+        hits.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
+        hits.truncate(query.most);
+        Ok(hits.into_iter().map(|(_, hit)| hit).collect())
+    }
+
+    fn recency(&self, store: &Store, row: &Row) -> Result<f32, IndexError> {
+        let Place::File(path) = &row.place else { return Ok(0.0) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let days = store.recent(path.as_str())?.map(|time| (now - time).max(0) as f32 / 86_400.0);
+        Ok(days.map_or(0.0, |days| 0.5_f32.powf(days / 90.0)))
+    }
+
+    /// The chunks that define something of this name.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index fails.
+    pub fn definitions(&self, name: &str) -> Result<Vec<(Place, Chunk)>, IndexError> {
+        let store = self.store();
+        let ids: Vec<u64> = store.named(name)?.into_iter().filter(|&id| (self.view)(unit_of(id))).collect();
+        Ok(store.rows(&ids)?.into_iter().filter(|row| row.chunk.part == 0).map(|row| (row.place, row.chunk)).collect())
+    }
+
+    /// The chunks that call something of this name.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index fails.
+    pub fn callers(&self, name: &str, most: usize) -> Result<Vec<(Place, Chunk)>, IndexError> {
+        let mut ids = self.words.callers(name, &self.view, most)?;
+        ids.sort_unstable();
+        Ok(self.store().rows(&ids)?.into_iter().map(|row| (row.place, row.chunk)).collect())
+    }
+
+    /// Checks that every chunk in view has its words and that no part of the index is missing: (chunks, words, vectors).
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when something is.
+    pub fn verify(&self) -> Result<(usize, usize, usize), IndexError> {
+        let damaged = |why: String| IndexError::Damaged { why };
+        let store = self.store();
+        let mut chunks = 0;
+        for &unit in &self.units {
+            let sql = "SELECT chunks, settled, (SELECT count(*) FROM chunk WHERE id >> 16 = ?1 AND id BETWEEN ?1 << 16 AND (?1 << 16) + 65535)
+                       FROM unit WHERE id = ?1";
+            let mut statement = store.connection.prepare_cached(sql).map_err(IndexError::store)?;
+            let (said, settled, there): (i64, i64, i64) = statement
+                .query_row([unit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .map_err(|_| damaged(format!("unit {unit} is in view and not there")))?;
+            if said != there || settled != 1 {
+                return Err(damaged(format!("unit {unit} has {there} of {said} chunks, settled {settled}")));
+            }
+            chunks += there as usize;
+        }
+        let words = self.words.count(&self.view)?;
+        if words != chunks {
+            return Err(damaged(format!("{words} of {chunks} chunks have their words")));
+        }
+        let vectors = Codes::load(&store, &self.units, self.dimensions)?.len();
+        Ok((chunks, words, vectors))
+    }
+}
+
+/// A set of units as bits.
+fn in_view(units: &[UnitId]) -> InView {
+    let most = units.last().map_or(0, |&last| last as usize + 1);
+    let mut bits = vec![0_u64; most.div_ceil(64)];
+    for &unit in units {
+        bits[unit as usize / 64] |= 1 << (unit % 64);
+    }
+    Arc::new(move |unit| {
+        let unit = unit as usize;
+        bits.get(unit / 64).is_some_and(|word| word >> (unit % 64) & 1 == 1)
+    })
+}

@@ -1,0 +1,494 @@
+//! How does the index keep up? What is new is cut and put in; then the view is switched, in one step.
+//!
+//! Three steps, each whole on disk before the next: new units go into the store, in no view; their words are committed
+//! in tantivy; the view is switched in one transaction. Whatever kills the writer, the old view or the new one answers.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rayon::prelude::*;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{
+    chunk::Chunked,
+    error::IndexError,
+    folder::Folder,
+    lexical::{Words, WordsWriter},
+    passage::Parts,
+    store::{self, FORMAT, MOST_CHUNKS, Place, Store, Unit, UnitId},
+};
+pub use super::folder::Wait;
+use crate::{model::Embedder, notice::Notice};
+
+/// A content that is to be found under a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where it is.
+    pub place: Place,
+    /// Names the content: equal contents have equal names.
+    pub content: Vec<u8>,
+    /// What it calls itself, where it does.
+    pub title: String,
+}
+
+/// What is indexed: the files of a work tree, or the documents that were added.
+pub trait Library: Sync {
+    /// Names the view; each library of one index has its own.
+    fn name(&self) -> &str;
+
+    /// Everything there is now.
+    ///
+    /// # Errors
+    /// [`IndexError`] when it cannot be listed.
+    fn items(&self) -> Result<Vec<Item>, IndexError>;
+
+    /// One of its items, cut; none where there is nothing to find in it.
+    ///
+    /// # Errors
+    /// A [`Notice`] when it cannot be read.
+    fn chunks(&self, item: &Item) -> Result<Option<Chunked>, Notice>;
+
+    /// When paths were last changed, in seconds since 1970, as far as that was not known at `since`; and a name for now.
+    fn recent(&self, since: Option<&str>) -> Option<(String, Vec<(String, i64)>)>;
+}
+
+/// What an update is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Cutting and indexing, in files.
+    Files,
+    /// Making vectors, in chunks.
+    Vectors,
+}
+
+/// Hears how far an update is: step, done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(Step, u64, u64) + Sync);
+
+/// How an update is done.
+pub struct Options<'a> {
+    /// Makes the vectors.
+    pub embedder: &'a dyn Embedder,
+    /// Whether to wait for another writer.
+    pub wait: Wait,
+    /// Forget what is there and begin anew.
+    pub anew: bool,
+    /// Hears how far it is.
+    pub progress: Progress<'a>,
+    /// Stops it when set: what is finished stays.
+    pub stop: &'a AtomicBool,
+}
+
+/// What an update did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Updated {
+    /// Contents that were cut and put in.
+    pub added: usize,
+    /// Contents that left the view.
+    pub left: usize,
+    /// Contents in the view now.
+    pub units: usize,
+    /// Chunks that were put in.
+    pub chunks: usize,
+    /// Vectors that were made after the words were in.
+    pub vectors: usize,
+    /// What the reader should know.
+    pub notices: Vec<Notice>,
+}
+
+/// Brings the index in `folder` to what the libraries hold now.
+///
+/// # Errors
+/// [`IndexError`] when the folder cannot be written, another process writes it, or it was stopped. What an index that
+/// cannot be read held is built anew, and a notice says so.
+pub fn update(folder: &Path, libraries: &[&dyn Library], options: &Options<'_>) -> Result<Updated, IndexError> {
+    let folder = Folder::new(folder);
+    let lock = folder.lock(options.wait)?;
+    let mut updated = Updated::default();
+    if options.anew {
+        folder.clear(&lock)?;
+    }
+    match attempt(&folder, libraries, options, &mut updated) {
+        Err(error) if error.is_mended_by_rebuilding() => {
+            updated = Updated::default();
+            updated.notices.push(Notice::note("index", format!("built anew: {error}")));
+            folder.clear(&lock)?;
+            attempt(&folder, libraries, options, &mut updated)?;
+        }
+        done => done?,
+    }
+    Ok(updated)
+}
+
+fn attempt(
+    folder: &Folder,
+    libraries: &[&dyn Library],
+    options: &Options<'_>,
+    updated: &mut Updated,
+) -> Result<(), IndexError> {
+    let mut store = Store::open(&folder.store())?;
+    check_origin(&store, options.embedder)?;
+    let words = Words::open(&folder.words())?;
+    sweep_unsettled(&mut store)?;
+    for library in libraries {
+        let mut writing = Writing { store: &mut store, words: &words, options };
+        writing.bring_up(*library, updated)?;
+    }
+    let mut writing = Writing { store: &mut store, words: &words, options };
+    writing.forget_old()?;
+    writing.make_vectors(updated)
+}
+
+/// Whether this index is one of ours, with these vectors; a new one is from here on.
+fn check_origin(store: &Store, embedder: &dyn Embedder) -> Result<(), IndexError> {
+    let format = store.meta("format")?.unwrap_or_default();
+    if format != FORMAT {
+        return Err(IndexError::Foreign { why: format!("format {format}, this is format {FORMAT}") });
+    }
+    match store.meta("embedder")? {
+        None => {
+            store.set_meta("dimensions", &embedder.dimensions().to_string())?;
+            store.set_meta("embedder", embedder.name())
+        }
+        Some(name) if name == embedder.name() => Ok(()),
+        Some(name) => {
+            Err(IndexError::Foreign { why: format!("its vectors are of `{name}`, not of `{}`", embedder.name()) })
+        }
+    }
+}
+
+/// Takes out what a writer left half done.
+fn sweep_unsettled(store: &mut Store) -> Result<(), IndexError> {
+    store.transaction(|transaction| {
+        let run = || -> rusqlite::Result<()> {
+            let mut statement = transaction.prepare("SELECT id FROM unit WHERE settled = 0")?;
+            let ids: Vec<UnitId> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            ids.into_iter().try_for_each(|id| store::remove(transaction, id))
+        };
+        run().map_err(IndexError::store)
+    })
+}
+
+struct Writing<'a> {
+    store: &'a mut Store,
+    words: &'a Words,
+    options: &'a Options<'a>,
+}
+
+/// Units that go into the store in one transaction.
+const BATCH: usize = 400;
+
+/// Memory of tantivy's writer, in bytes: small for a few files, as it is set aside at once.
+const MEMORY: (usize, usize) = (20_000_000, 200_000_000);
+
+impl Writing<'_> {
+    fn bring_up(&mut self, library: &dyn Library, updated: &mut Updated) -> Result<(), IndexError> {
+        let items = library.items()?;
+        let view = self.store.view(library.name())?;
+        let key = |item: &Item| (item.place.clone(), item.content.clone());
+        let settled = match items.iter().all(|item| view.contains_key(&key(item))) {
+            true => HashMap::new(),
+            false => self.store.settled()?,
+        };
+        let known = |item: &Item| view.get(&key(item)).or_else(|| settled.get(&key(item))).copied();
+        let fresh: Vec<&Item> = items.iter().filter(|item| known(item).is_none()).collect();
+        let mut units: HashSet<UnitId> = items.iter().filter_map(known).collect();
+        if !fresh.is_empty() {
+            units.extend(self.add(library, &fresh, updated)?);
+        }
+        let old: HashSet<UnitId> = view.into_values().collect();
+        updated.units += units.len();
+        updated.left += old.difference(&units).count();
+        self.switch(library.name(), &old, &units)?;
+        self.note_recent(library)
+    }
+
+    /// Cuts and puts in, in no view yet. Files that cannot be read become notices; they are tried again next time.
+    fn add(&mut self, library: &dyn Library, items: &[&Item], updated: &mut Updated) -> Result<Vec<UnitId>, IndexError> {
+        let memory = if items.len() < 100 { MEMORY.0 } else { MEMORY.1 };
+        let mut words = self.words.writer(memory)?;
+        let (sender, receiver) = sync_channel(64);
+        let (embedder, stop) = (self.options.embedder, self.options.stop);
+        let added = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let send = |sender: &mut SyncSender<_>, item: &&Item| {
+                    if stop.load(Ordering::Relaxed) {
+                        return Err(());
+                    }
+                    sender.send(prepare(library, item, embedder)).map_err(drop)
+                };
+                // An error means that nobody listens any more, or that it was stopped; the listener knows why.
+                let _ = items.par_iter().try_for_each_with(sender, send);
+            });
+            self.receive(receiver, &mut words, items.len(), updated)
+        })?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(IndexError::Stopped);
+        }
+        words.commit()?;
+        words.finish()?;
+        Ok(added)
+    }
+
+    fn receive(
+        &mut self,
+        receiver: Receiver<Result<Prepared, PrepareError>>,
+        words: &mut WordsWriter<'_>,
+        all: usize,
+        updated: &mut Updated,
+    ) -> Result<Vec<UnitId>, IndexError> {
+        let mut ids = Vec::new();
+        let mut done = 0;
+        loop {
+            let batch: Vec<_> = receiver.iter().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(ids);
+            }
+            let progress = self.options.progress;
+            self.store.transaction(|transaction| {
+                for prepared in batch {
+                    done += 1;
+                    progress(Step::Files, done, all as u64);
+                    let unit = match prepared {
+                        Ok(prepared) => prepared.0,
+                        Err(PrepareError::Notice(notice)) => {
+                            updated.notices.push(notice);
+                            continue;
+                        }
+                        Err(PrepareError::Index(error)) => return Err(error),
+                    };
+                    let id = store::insert(transaction, &unit)?;
+                    words.add(id, &unit.place, &unit.chunks)?;
+                    updated.added += 1;
+                    updated.chunks += unit.chunks.len();
+                    ids.push(id);
+                }
+                Ok(())
+            })?;
+        }
+    }
+
+    /// Makes the view these units, all at once.
+    fn switch(&mut self, tree: &str, old: &HashSet<UnitId>, new: &HashSet<UnitId>) -> Result<(), IndexError> {
+        if old == new {
+            return Ok(());
+        }
+        self.store.transaction(|transaction| {
+            let run = || -> rusqlite::Result<()> {
+                let mut settle = transaction.prepare("UPDATE unit SET settled = 1 WHERE id = ?1 AND settled = 0")?;
+                let mut enter = transaction.prepare("INSERT INTO view(tree, unit) VALUES(?1, ?2)")?;
+                for unit in new.difference(old) {
+                    settle.execute([unit])?;
+                    enter.execute(params![tree, unit])?;
+                }
+                let mut leave = transaction.prepare("DELETE FROM view WHERE tree = ?1 AND unit = ?2")?;
+                let mut mark = transaction.prepare("UPDATE unit SET left_at = ?2 WHERE id = ?1")?;
+                for unit in old.difference(new) {
+                    leave.execute(params![tree, unit])?;
+                    mark.execute(params![unit, now()])?;
+                }
+                Ok(())
+            };
+            run().map_err(IndexError::store)
+        })
+    }
+
+    fn note_recent(&mut self, library: &dyn Library) -> Result<(), IndexError> {
+        let key = format!("recent {}", library.name());
+        let since = self.store.meta(&key)?;
+        let Some((now, paths)) = library.recent(since.as_deref()) else { return Ok(()) };
+        if since.as_deref() == Some(&now) {
+            return Ok(());
+        }
+        self.store.transaction(|transaction| {
+            let run = || -> rusqlite::Result<()> {
+                let sql = "INSERT INTO recent(path, time) VALUES(?1, ?2)
+                           ON CONFLICT(path) DO UPDATE SET time = max(time, ?2)";
+                let mut statement = transaction.prepare(sql)?;
+                paths.iter().try_for_each(|(path, time)| statement.execute(params![path, time]).map(drop))
+            };
+            run().map_err(IndexError::store)
+        })?;
+        self.store.set_meta(&key, &now)
+    }
+
+    /// Takes out what has been in no view for two weeks: branches that were left are cheap to come back to until then.
+    fn forget_old(&mut self) -> Result<(), IndexError> {
+        const KEPT_SECONDS: i64 = 14 * 24 * 3600;
+        let sql = "SELECT id FROM unit WHERE settled = 1 AND left_at > 0 AND left_at < ?1
+                   AND NOT EXISTS(SELECT 1 FROM view WHERE view.unit = unit.id)";
+        let read = |connection: &rusqlite::Connection| -> rusqlite::Result<Vec<UnitId>> {
+            connection.prepare(sql)?.query_map([now() - KEPT_SECONDS], |row| row.get(0))?.collect()
+        };
+        let old = read(&self.store.connection).map_err(IndexError::store)?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        let mut words = self.words.writer(MEMORY.0)?;
+        old.iter().for_each(|&unit| words.remove(unit));
+        words.commit()?;
+        words.finish()?;
+        self.store.transaction(|transaction| {
+            old.iter().try_for_each(|&unit| store::remove(transaction, unit)).map_err(IndexError::store)
+        })
+    }
+
+    /// Makes the vectors that a slow embedder has not made yet, a few chunks at a time; each batch stays once made.
+    fn make_vectors(&mut self, updated: &mut Updated) -> Result<(), IndexError> {
+        let sql = "SELECT DISTINCT u.id, u.chunks FROM view v JOIN unit u ON u.id = v.unit
+                   WHERE u.chunks > 0 AND NOT EXISTS(SELECT 1 FROM code WHERE code.unit = u.id)";
+        let read = |connection: &rusqlite::Connection| -> rusqlite::Result<Vec<(UnitId, i64)>> {
+            connection.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        let missing = read(&self.store.connection).map_err(IndexError::store)?;
+        let all: i64 = missing.iter().map(|(_, chunks)| chunks).sum();
+        let mut done = 0;
+        for (unit, chunks) in missing {
+            if self.options.stop.load(Ordering::Relaxed) {
+                return Err(IndexError::Stopped);
+            }
+            let rows = self.store.rows(&self.store.chunks_of(unit)?)?;
+            let texts: Vec<Parts> = rows.iter().map(|row| Parts::of(&row.chunk, row.place.as_str())).collect();
+            let vectors = self.vectors(&texts)?;
+            let embedder = self.options.embedder;
+            self.store.transaction(|transaction| {
+                store::insert_vectors(transaction, unit, &vectors)?;
+                remember(transaction, unit, &texts, embedder).map_err(IndexError::store)
+            })?;
+            done += chunks;
+            updated.vectors += vectors.len();
+            (self.options.progress)(Step::Vectors, done as u64, all as u64);
+        }
+        Ok(())
+    }
+
+    /// A vector for each text, taken from an equal text where there is one.
+    fn vectors(&self, texts: &[Parts]) -> Result<Vec<Vec<f32>>, IndexError> {
+        let dimensions = self.options.embedder.dimensions();
+        let mut vectors: Vec<Option<Vec<f32>>> = Vec::with_capacity(texts.len());
+        for text in texts {
+            let sql = "SELECT chunk FROM made WHERE hash = ?1";
+            let mut statement = self.store.connection.prepare_cached(sql).map_err(IndexError::store)?;
+            let chunk: Option<i64> =
+                statement.query_row([text.hash()], |row| row.get(0)).optional().map_err(IndexError::store)?;
+            let vector = chunk.map(|chunk| self.store.exact(chunk as u64, dimensions)).transpose()?.flatten();
+            vectors.push(vector);
+        }
+        let wanted: Vec<usize> = (0..texts.len()).filter(|&at| vectors[at].is_none()).collect();
+        let passages: Vec<_> = wanted.iter().map(|&at| texts[at].passage()).collect();
+        let made = self.options.embedder.passages(&passages)?;
+        for (at, vector) in wanted.into_iter().zip(made) {
+            vectors[at] = Some(vector);
+        }
+        Ok(vectors.into_iter().map(Option::unwrap_or_default).collect())
+    }
+}
+
+/// Notes which texts have vectors, so that an equal text in another file or version needs none.
+fn remember(
+    transaction: &rusqlite::Transaction<'_>,
+    unit: UnitId,
+    texts: &[Parts],
+    embedder: &dyn Embedder,
+) -> rusqlite::Result<()> {
+    if embedder.is_instant() {
+        return Ok(());
+    }
+    let mut statement = transaction.prepare_cached("INSERT OR REPLACE INTO made(hash, chunk) VALUES(?1, ?2)")?;
+    for (ordinal, text) in texts.iter().enumerate() {
+        statement.execute(params![text.hash(), store::chunk_id(unit, ordinal) as i64])?;
+    }
+    Ok(())
+}
+
+struct Prepared(Unit);
+
+enum PrepareError {
+    Notice(Notice),
+    Index(IndexError),
+}
+
+/// Cuts one item and makes its vectors where that takes no time.
+fn prepare(library: &dyn Library, item: &Item, embedder: &dyn Embedder) -> Result<Prepared, PrepareError> {
+    let Chunked { imports, mut chunks } =
+        library.chunks(item).map_err(PrepareError::Notice)?.unwrap_or_default();
+    chunks.truncate(MOST_CHUNKS);
+    let mut vectors = Vec::new();
+    if embedder.is_instant() {
+        let parts: Vec<Parts> = chunks.iter().map(|chunk| Parts::of(chunk, item.place.as_str())).collect();
+        let passages: Vec<_> = parts.iter().map(Parts::passage).collect();
+        vectors = embedder.passages(&passages).map_err(|error| PrepareError::Index(error.into()))?;
+    }
+    let Item { place, content, title } = item.clone();
+    Ok(Prepared(Unit { place, content, title, imports, chunks, vectors }))
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+/// What an index holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Contents in the view.
+    pub units: usize,
+    /// Their chunks.
+    pub chunks: usize,
+    /// Those that have vectors.
+    pub vectors: usize,
+    /// What made the vectors.
+    pub embedder: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// The process that writes it now.
+    pub writer: Option<u32>,
+}
+
+/// What the index in `folder` holds of one library.
+///
+/// # Errors
+/// [`IndexError`] when there is none or it cannot be read.
+pub fn status(folder: &Path, library: &str) -> Result<Status, IndexError> {
+    let folder = Folder::new(folder);
+    let store = readable(&folder)?;
+    let count = |sql: &str| -> Result<usize, IndexError> {
+        let count: i64 =
+            store.connection.query_row(sql, [library], |row| row.get(0)).map_err(IndexError::store)?;
+        Ok(count as usize)
+    };
+    let chunks = "SELECT coalesce(sum(u.chunks), 0) FROM view v JOIN unit u ON u.id = v.unit WHERE v.tree = ?1";
+    Ok(Status {
+        units: count("SELECT count(*) FROM view WHERE tree = ?1")?,
+        chunks: count(chunks)?,
+        vectors: count(&format!("{chunks} AND EXISTS(SELECT 1 FROM code WHERE code.unit = u.id)"))?,
+        embedder: store.meta("embedder")?.unwrap_or_default(),
+        bytes: folder.bytes(),
+        writer: folder.writer(),
+    })
+}
+
+/// How many contents of a library differ from what the index holds of it.
+///
+/// # Errors
+/// [`IndexError`] when either cannot be read.
+pub fn behind(folder: &Path, library: &dyn Library) -> Result<usize, IndexError> {
+    let view = readable(&Folder::new(folder))?.view(library.name())?;
+    let items = library.items()?;
+    let fresh = items.iter().filter(|item| !view.contains_key(&(item.place.clone(), item.content.clone()))).count();
+    let places: HashSet<&Place> = items.iter().map(|item| &item.place).collect();
+    Ok(fresh + view.keys().filter(|(place, _)| !places.contains(place)).count())
+}
+
+fn readable(folder: &Folder) -> Result<Store, IndexError> {
+    match folder.is_there() {
+        true => Store::open_read_only(&folder.store(), folder.can_write()),
+        false => Err(IndexError::None { folder: folder.path().to_owned() }),
+    }
+}

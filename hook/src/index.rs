@@ -1,0 +1,188 @@
+//! `apprentice index`
+
+use std::{
+    io::IsTerminal as _,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use engine::{
+    model::{self, Access, Embedder},
+    notice::Notice,
+    recall::{
+        IndexError, Searcher,
+        tree::{self, Tree},
+        update::{self, Library, Options, Progress, Step, Updated, Wait},
+    },
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{
+    args::{self, Args, IndexCommand},
+    env, files, review,
+    setup::{self, Setup},
+};
+
+pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
+    let setup = setup::read(args)?;
+    match given.command {
+        IndexCommand::Build => tell(&bring_up(&setup, Wait::UntilFree, true)?),
+        IndexCommand::Update { background: false } => tell(&bring_up(&setup, Wait::UntilFree, false)?),
+        IndexCommand::Update { background: true } => in_background(&setup),
+        IndexCommand::Status { verify } => status(&setup, verify),
+        IndexCommand::Watch => watch(&setup),
+    }
+}
+
+/// Where the index of a repository lies.
+pub(crate) fn folder(setup: &Setup) -> Result<PathBuf> {
+    files::canonical(setup.repository()?.common_dir()).map(|common| common.join("apprentice/index"))
+}
+
+/// The views that are searched: this work tree's, and the documents'.
+pub(crate) fn views(setup: &Setup) -> Result<[String; 1]> {
+    Ok([tree::name(setup.repository()?)])
+}
+
+/// The embedder that the configuration names.
+pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
+    let model = &setup.config.model;
+    let access =
+        Access { models: env::models(), ollama: model.ollama.clone(), allow_remote: model.allow_remote };
+    Ok(model::embedder(&model.embedder, &access)?)
+}
+
+/// Brings the index to what is on disk now.
+pub(crate) fn bring_up(setup: &Setup, wait: Wait, anew: bool) -> Result<Updated> {
+    let folder = folder(setup)?;
+    let tree = Tree::new(Arc::clone(setup.repository()?), &setup.config, setup.ignored()?)?;
+    let embedder = embedder(setup)?;
+    let libraries: [&dyn Library; 1] = [&tree];
+    let bars = Bars::new();
+    let progress: Progress<'_> = &|step, done, all| bars.tell(step, done, all);
+    let stop = AtomicBool::new(false);
+    let options = Options { embedder: &*embedder, wait, anew, progress, stop: &stop };
+    update::update(&folder, &libraries, &options).with_context(|| format!("cannot update `{}`", folder.display()))
+}
+
+fn tell(updated: &Updated) -> Result<ExitCode> {
+    say_notices(&updated.notices);
+    let Updated { added, left, units, chunks, vectors, .. } = updated;
+    let later = if *vectors > 0 { format!(", {vectors} vectors made") } else { String::new() };
+    review::print(&format!("{units} files in the index: {added} new ({chunks} pieces), {left} gone{later}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn say_notices(notices: &[Notice]) {
+    for notice in notices {
+        anstream::eprintln!("{}: {}", notice.about, notice.what);
+    }
+}
+
+/// What a hook starts and leaves behind: it must neither slow anybody nor complain.
+fn in_background(setup: &Setup) -> Result<ExitCode> {
+    env::lower_priority();
+    match bring_up(setup, Wait::Never, false) {
+        Err(error) if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(IndexError::Busy))) => {
+            Ok(ExitCode::SUCCESS)
+        }
+        done => done.map(|_| ExitCode::SUCCESS),
+    }
+}
+
+fn status(setup: &Setup, verify: bool) -> Result<ExitCode> {
+    let folder = folder(setup)?;
+    let status = update::status(&folder, &tree::name(setup.repository()?))?;
+    let mut text = format!(
+        "{}\n{} files, {} pieces, {} vectors ({})\n{:.1} MB\n",
+        folder.display(),
+        status.units,
+        status.chunks,
+        status.vectors,
+        status.embedder,
+        status.bytes as f64 / 1e6
+    );
+    if let Some(pid) = status.writer {
+        text += &format!("process {pid} is writing it\n");
+    }
+    let tree = Tree::new(Arc::clone(setup.repository()?), &setup.config, setup.ignored()?)?;
+    let behind = update::behind(&folder, &tree)?;
+    text += &match behind {
+        0 => "up to date\n".to_owned(),
+        behind => format!("{behind} files differ; `apprentice index update` takes them in\n"),
+    };
+    if verify {
+        let views = views(setup)?;
+        let searcher = Searcher::open(&folder, &views.each_ref().map(String::as_str))?;
+        let (chunks, words, vectors) = searcher.verify()?;
+        text += &format!("whole: {chunks} pieces, {words} with words, {vectors} with vectors\n");
+    }
+    review::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Updates whenever something changes, a moment after the last change.
+fn watch(setup: &Setup) -> Result<ExitCode> {
+    use notify::Watcher as _;
+    const QUIET: Duration = Duration::from_millis(300);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // A send fails only when nobody listens any more.
+        let _ = sender.send(event.is_ok_and(|event| !event.kind.is_access()));
+    })?;
+    watcher.watch(&setup.root, notify::RecursiveMode::Recursive).context("cannot watch the work tree")?;
+    tell(&bring_up(setup, Wait::UntilFree, false)?)?;
+    let own = folder(setup)?;
+    let _ = own;
+    loop {
+        let mut changed = receiver.recv()?;
+        while let Ok(more) = receiver.recv_timeout(QUIET) {
+            changed |= more;
+        }
+        if !changed {
+            continue;
+        }
+        let updated = bring_up(setup, Wait::UntilFree, false)?;
+        if updated.added + updated.left > 0 {
+            tell(&updated)?;
+        }
+    }
+}
+
+/// A bar a step, drawn on a terminal only and only when it takes a while.
+struct Bars {
+    bar: ProgressBar,
+    begun: std::time::Instant,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        Self { bar, begun: std::time::Instant::now() }
+    }
+
+    fn tell(&self, step: Step, done: u64, all: u64) {
+        if self.bar.is_hidden() && std::io::stderr().is_terminal() && self.begun.elapsed() > Duration::from_millis(300) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        self.bar.set_message(match step {
+            Step::Files => "files",
+            Step::Vectors => "vectors",
+        });
+        self.bar.set_length(all);
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
