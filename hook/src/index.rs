@@ -50,8 +50,7 @@ pub(crate) fn views(setup: &Setup) -> Result<[String; 1]> {
 /// The embedder that the configuration names.
 pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
     let model = &setup.config.model;
-    let access =
-        Access { models: env::models(), ollama: model.ollama.clone(), allow_remote: model.allow_remote };
+    let access = Access { models: env::models(), ollama: model.ollama.clone(), allow_remote: model.allow_remote };
     Ok(model::embedder(&model.embedder, &access)?)
 }
 
@@ -169,7 +168,8 @@ impl Bars {
     }
 
     fn tell(&self, step: Step, done: u64, all: u64) {
-        if self.bar.is_hidden() && std::io::stderr().is_terminal() && self.begun.elapsed() > Duration::from_millis(300) {
+        if self.bar.is_hidden() && std::io::stderr().is_terminal() && self.begun.elapsed() > Duration::from_millis(300)
+        {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_message(match step {

@@ -73,7 +73,8 @@ fn explain(error: &anyhow::Error) -> String {
     for cause in error.chain().skip(1) {
         text.push_str(&format!("\n  because: {cause}"));
     }
-    let of_git = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<engine::git::RepositoryError>()?.advice();
+    let of_git =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<engine::git::RepositoryError>()?.advice();
     let of_index = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<engine::recall::IndexError>()?.advice().map(str::to_owned)
     };

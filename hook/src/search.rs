@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use engine::{
-    recall::{IndexError, Searcher, search::{Query, Weights}, update::Wait},
+    recall::{
+        IndexError, Searcher,
+        search::{Query, Weights},
+        update::Wait,
+    },
     report::{self, Color},
 };
 

@@ -83,7 +83,9 @@ impl Question {
         let part = |of: usize, all: usize| if all == 0 { 0.0 } else { of as f32 / all as f32 };
         let name = chunk.name();
         Features {
-            name: f32::from(u8::from(!name.is_empty() && chunk.kind != Kind::Section && self.identifiers.contains(name))),
+            name: f32::from(u8::from(
+                !name.is_empty() && chunk.kind != Kind::Section && self.identifiers.contains(name),
+            )),
             symbol: part(symbol.intersection(&self.words).count(), symbol.len()),
             covered: part(all.intersection(&self.words).count(), self.words.len()),
             definition: f32::from(u8::from(!matches!(chunk.kind, Kind::Module | Kind::Window))),

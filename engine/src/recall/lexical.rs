@@ -7,7 +7,7 @@ use tantivy::{
     collector::{FilterCollector, TopDocs},
     query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery},
     schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions},
-    tokenizer::{Language, RawTokenizer, Stemmer, TextAnalyzer, TokenizerManager},
+    tokenizer::{Language, Stemmer, TextAnalyzer, TokenizerManager},
 };
 
 use super::{
@@ -76,10 +76,10 @@ impl Fields {
 }
 
 fn tokenizers() -> TokenizerManager {
-    let manager = TokenizerManager::new();
+    // tantivy asks for its own default even where a field has no text.
+    let manager = TokenizerManager::default();
     manager.register("code", TextAnalyzer::from(Split::default()));
     manager.register("prose", TextAnalyzer::builder(Split::words()).filter(Stemmer::new(Language::English)).build());
-    manager.register("raw", TextAnalyzer::from(RawTokenizer::default()));
     manager
 }
 
@@ -95,8 +95,11 @@ impl Words {
         let (schema, fields) = Fields::schema();
         let directory = tantivy::directory::MmapDirectory::open(folder)
             .map_err(|error| IndexError::Damaged { why: error.to_string() })?;
-        let index =
-            Index::builder().schema(schema).tokenizers(tokenizers()).open_or_create(directory).map_err(IndexError::words)?;
+        let index = Index::builder()
+            .schema(schema)
+            .tokenizers(tokenizers())
+            .open_or_create(directory)
+            .map_err(IndexError::words)?;
         Ok(Self { index, fields })
     }
 
@@ -244,7 +247,8 @@ impl WordsReader {
         let searcher = self.reader.searcher();
         let view = std::sync::Arc::clone(view);
         let in_view = move |id: u64| view(unit_of(id));
-        let collector = FilterCollector::new("id".to_owned(), in_view, TopDocs::with_limit(most.max(1)).order_by_score());
+        let collector =
+            FilterCollector::new("id".to_owned(), in_view, TopDocs::with_limit(most.max(1)).order_by_score());
         let found = searcher.search(&query, &collector).map_err(IndexError::words)?;
         let mut hits = Vec::with_capacity(found.len());
         for (score, address) in found {

@@ -170,7 +170,8 @@ impl Store {
 
     /// The units of a work tree's view, of documents or of files, by place and content.
     pub(super) fn view(&self, tree: &str) -> Result<HashMap<(Place, Vec<u8>), UnitId>, IndexError> {
-        let sql = "SELECT u.origin, u.place, u.content, u.id FROM view v JOIN unit u ON u.id = v.unit WHERE v.tree = ?1";
+        let sql =
+            "SELECT u.origin, u.place, u.content, u.id FROM view v JOIN unit u ON u.id = v.unit WHERE v.tree = ?1";
         self.units(sql, [tree])
     }
 
@@ -179,11 +180,7 @@ impl Store {
         self.units("SELECT origin, place, content, id FROM unit WHERE settled = 1", [])
     }
 
-    fn units(
-        &self,
-        sql: &str,
-        given: impl rusqlite::Params,
-    ) -> Result<HashMap<(Place, Vec<u8>), UnitId>, IndexError> {
+    fn units(&self, sql: &str, given: impl rusqlite::Params) -> Result<HashMap<(Place, Vec<u8>), UnitId>, IndexError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(IndexError::store)?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         let rows = statement.query_map(given, read).map_err(IndexError::store)?;
@@ -386,7 +383,8 @@ pub(super) fn insert_vectors(
 pub(super) fn remove(transaction: &Transaction<'_>, unit: UnitId) -> rusqlite::Result<()> {
     let range = [chunk_id(unit, 0) as i64, chunk_id(unit, MOST_CHUNKS - 1) as i64];
     transaction.prepare_cached("DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2")?.execute(range)?;
-    for sql in ["DELETE FROM code WHERE unit = ?1", "DELETE FROM exact WHERE unit = ?1", "DELETE FROM unit WHERE id = ?1"]
+    for sql in
+        ["DELETE FROM code WHERE unit = ?1", "DELETE FROM exact WHERE unit = ?1", "DELETE FROM unit WHERE id = ?1"]
     {
         transaction.prepare_cached(sql)?.execute([unit])?;
     }

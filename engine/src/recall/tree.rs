@@ -132,7 +132,9 @@ fn document(format: Format, path: &RepoPath, bytes: &[u8]) -> Result<Option<Chun
 fn code(path: &RepoPath, bytes: Arc<[u8]>) -> Option<Chunked> {
     let file = match SourceFile::new(path.clone(), bytes, u64::MAX) {
         Ok(file) => file,
-        Err(Unreadable::Binary | Unreadable::Utf16 | Unreadable::LfsPointer | Unreadable::TooLarge { .. }) => return None,
+        Err(Unreadable::Binary | Unreadable::Utf16 | Unreadable::LfsPointer | Unreadable::TooLarge { .. }) => {
+            return None;
+        }
     };
     let masked = match secret::mask(&file.text) {
         std::borrow::Cow::Borrowed(_) => return Some(chunk::code(&file)),

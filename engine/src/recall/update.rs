@@ -16,6 +16,7 @@ use std::{
 use rayon::prelude::*;
 use rusqlite::{OptionalExtension as _, params};
 
+pub use super::folder::Wait;
 use super::{
     chunk::Chunked,
     error::IndexError,
@@ -24,7 +25,6 @@ use super::{
     passage::Parts,
     store::{self, FORMAT, MOST_CHUNKS, Place, Store, Unit, UnitId},
 };
-pub use super::folder::Wait;
 use crate::{model::Embedder, notice::Notice};
 
 /// A content that is to be found under a place.
@@ -210,7 +210,12 @@ impl Writing<'_> {
     }
 
     /// Cuts and puts in, in no view yet. Files that cannot be read become notices; they are tried again next time.
-    fn add(&mut self, library: &dyn Library, items: &[&Item], updated: &mut Updated) -> Result<Vec<UnitId>, IndexError> {
+    fn add(
+        &mut self,
+        library: &dyn Library,
+        items: &[&Item],
+        updated: &mut Updated,
+    ) -> Result<Vec<UnitId>, IndexError> {
         let memory = if items.len() < 100 { MEMORY.0 } else { MEMORY.1 };
         let mut words = self.words.writer(memory)?;
         let (sender, receiver) = sync_channel(64);
@@ -416,8 +421,7 @@ enum PrepareError {
 
 /// Cuts one item and makes its vectors where that takes no time.
 fn prepare(library: &dyn Library, item: &Item, embedder: &dyn Embedder) -> Result<Prepared, PrepareError> {
-    let Chunked { imports, mut chunks } =
-        library.chunks(item).map_err(PrepareError::Notice)?.unwrap_or_default();
+    let Chunked { imports, mut chunks } = library.chunks(item).map_err(PrepareError::Notice)?.unwrap_or_default();
     chunks.truncate(MOST_CHUNKS);
     let mut vectors = Vec::new();
     if embedder.is_instant() {
@@ -459,8 +463,7 @@ pub fn status(folder: &Path, library: &str) -> Result<Status, IndexError> {
     let folder = Folder::new(folder);
     let store = readable(&folder)?;
     let count = |sql: &str| -> Result<usize, IndexError> {
-        let count: i64 =
-            store.connection.query_row(sql, [library], |row| row.get(0)).map_err(IndexError::store)?;
+        let count: i64 = store.connection.query_row(sql, [library], |row| row.get(0)).map_err(IndexError::store)?;
         Ok(count as usize)
     };
     let chunks = "SELECT coalesce(sum(u.chunks), 0) FROM view v JOIN unit u ON u.id = v.unit WHERE v.tree = ?1";
