@@ -252,6 +252,32 @@ mod tests {
         assert!(near("", "x").abs() < 1e-6);
     }
 
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        text: String,
+        tokens: Vec<String>,
+        vector: Vec<f32>,
+    }
+
+    /// The texts, tokens and vectors that the recipe wrote down when it made the table.
+    #[test]
+    fn tokens_and_vectors_are_those_of_the_recipe() {
+        let table = Table::builtin();
+        let lines = include_str!("../../../scripts/embedding/golden.jsonl").lines();
+        let goldens: Vec<Golden> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(goldens.len() >= 60);
+        for golden in goldens {
+            let tokens: Vec<String> = words(&golden.text)
+                .flat_map(|range| table.tokens_of(&golden.text[range]))
+                .map(|token| String::from_utf8(table.string(token as usize).to_vec()).unwrap())
+                .collect();
+            assert_eq!(tokens, golden.tokens, "{:?}", golden.text);
+            let vector = table.query(&golden.text).unwrap();
+            let far = vector.iter().zip(&golden.vector).map(|(a, b)| (a - b).abs()).fold(0.0_f32, f32::max);
+            assert!(far < 1e-4, "{:?}: {far}", golden.text);
+        }
+    }
+
     #[test]
     fn what_is_no_table_is_refused() {
         assert!(Table::read(b"something else").is_err());

@@ -15,7 +15,7 @@ use super::{
     folder::Folder,
     fuse::{self, Features, Question},
     lexical::{self, InView, Words, WordsReader},
-    store::{FORMAT, Place, Row, Store, UnitId, unit_of},
+    store::{self, FORMAT, Place, Row, Store, UnitId, unit_of},
     vector::Codes,
 };
 use crate::model::Embedder;
@@ -163,6 +163,40 @@ impl Searcher {
         }
         nearest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         Ok((vector, nearest))
+    }
+
+    /// The chunks whose meaning is nearest, found as a search finds them: (chunk, cosine), nearest first.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index or the embedder fails.
+    pub fn meaning(&self, text: &str, embedder: &dyn Embedder, most: usize) -> Result<Vec<(u64, f32)>, IndexError> {
+        let (_, mut nearest) = self.by_meaning(text, embedder)?;
+        nearest.truncate(most);
+        Ok(nearest)
+    }
+
+    /// The same by comparing every vector in f32; to measure what the scan over bytes misses.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index or the embedder fails.
+    pub fn meaning_exact(
+        &self,
+        text: &str,
+        embedder: &dyn Embedder,
+        most: usize,
+    ) -> Result<Vec<(u64, f32)>, IndexError> {
+        let query = embedder.query(text)?;
+        let store = self.store();
+        let mut all = Vec::new();
+        for &unit in &self.units {
+            for (ordinal, vector) in store.all_exact(unit, self.dimensions)?.into_iter().enumerate() {
+                let cosine: f32 = vector.iter().zip(&query).map(|(a, b)| a * b).sum();
+                all.push((store::chunk_id(unit, ordinal), cosine));
+            }
+        }
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.truncate(most);
+        Ok(all)
     }
 
     fn nearest(&self, vector: &[f32], most: usize) -> Result<Vec<(u64, f32)>, IndexError> {

@@ -267,6 +267,14 @@ impl Store {
         Ok(read.filter(|read| read.len() == dimensions * 4).map(|read| floats(&read)))
     }
 
+    /// The vectors of a unit in the order of its chunks, exact.
+    pub(super) fn all_exact(&self, unit: UnitId, dimensions: usize) -> Result<Vec<Vec<f32>>, IndexError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT vectors FROM exact WHERE unit = ?1").map_err(IndexError::store)?;
+        let read = statement.query_row([unit], |row| row.get::<_, Vec<u8>>(0)).optional().map_err(IndexError::store)?;
+        Ok(floats(&read.unwrap_or_default()).chunks_exact(dimensions.max(1)).map(<[f32]>::to_vec).collect())
+    }
+
     /// When paths were last changed, in seconds since 1970.
     pub(super) fn recent(&self, path: &str) -> Result<Option<i64>, IndexError> {
         let mut statement =
