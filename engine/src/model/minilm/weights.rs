@@ -1,0 +1,143 @@
+//! What numbers does a safetensors file hold? Read in one pass, checked, and named by their digest.
+//!
+//! The format: a u64 (little-endian) of header bytes, a JSON header `name → {dtype, shape, data_offsets}`, the data.
+
+use std::{collections::HashMap, io::Read};
+
+use serde::Deserialize;
+
+/// The tensors of a file by name, and the digest of all its bytes.
+#[derive(Debug)]
+pub(super) struct Weights {
+    tensors: HashMap<String, Tensor>,
+    /// BLAKE3 of the file, in hexadecimal.
+    pub(super) digest: String,
+}
+
+#[derive(Debug)]
+struct Tensor {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: (u64, u64),
+}
+
+/// Longest header that is read, in bytes.
+const MOST_HEADER: u64 = 16 << 20;
+
+/// Bytes that are read at once; a multiple of a number's four.
+const PIECE: usize = 256 << 10;
+
+impl Weights {
+    /// Reads the tensors whose names are wanted from a file of `length` bytes.
+    pub(super) fn read(file: impl Read, length: u64, wanted: impl Fn(&str) -> bool) -> Result<Self, String> {
+        let mut file = Source { file, digest: blake3::Hasher::new(), at: 0, piece: vec![0; PIECE] };
+        let header = header(&mut file, length)?;
+        let start = file.at;
+        let mut tensors = HashMap::new();
+        for (name, entry) in header {
+            let (from, to) = entry.place(&name, length - start)?;
+            file.skip(start + from - file.at.min(start + from))?;
+            if !wanted(&name) {
+                continue;
+            }
+            if entry.dtype != "F32" || file.at != start + from {
+                return Err(format!("its tensor `{name}` is of type {}, and F32 is needed", entry.dtype));
+            }
+            tensors.insert(name, Tensor { values: file.numbers(to - from)?, shape: entry.shape });
+        }
+        file.skip(length - file.at)?;
+        Ok(Self { tensors, digest: file.digest.finalize().to_hex().to_string() })
+    }
+
+    /// Takes a tensor out, which must have this shape.
+    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let tensor = self.tensors.remove(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
+        if tensor.shape != shape {
+            return Err(format!("its tensor `{name}` has the shape {:?}, and {shape:?} is needed", tensor.shape));
+        }
+        Ok(tensor.values)
+    }
+}
+
+/// The entries in the order of their places.
+fn header(file: &mut Source<impl Read>, length: u64) -> Result<Vec<(String, Entry)>, String> {
+    let mut bytes = [0; 8];
+    file.fill(&mut bytes)?;
+    let count = u64::from_le_bytes(bytes);
+    if count > MOST_HEADER.min(length - 8) {
+        return Err("it is not a safetensors file".into());
+    }
+    let mut text = vec![0; count as usize];
+    file.fill(&mut text)?;
+    let mut all: HashMap<String, serde_json::Value> =
+        serde_json::from_slice(&text).map_err(|error| format!("its header is not JSON: {error}"))?;
+    all.remove("__metadata__");
+    let entry = |(name, value)| {
+        let entry = serde_json::from_value(value).map_err(|error| format!("its tensor `{name}`: {error}"))?;
+        Ok((name, entry))
+    };
+    let mut entries: Vec<(String, Entry)> = all.into_iter().map(entry).collect::<Result<_, String>>()?;
+    entries.sort_by(|a, b| (a.1.data_offsets, &a.0).cmp(&(b.1.data_offsets, &b.0)));
+    Ok(entries)
+}
+
+impl Entry {
+    /// First and past-the-last byte, within `length` bytes of data.
+    fn place(&self, name: &str, length: u64) -> Result<(u64, u64), String> {
+        let (from, to) = self.data_offsets;
+        if from > to || to > length {
+            return Err(format!("it is cut off: its tensor `{name}` lies beyond its end"));
+        }
+        let count = self.shape.iter().try_fold(4_u64, |count, &size| count.checked_mul(size as u64));
+        if self.dtype == "F32" && count != Some(to - from) {
+            return Err(format!("its tensor `{name}` has not as many numbers as its shape says"));
+        }
+        Ok((from, to))
+    }
+}
+
+/// A file of which every byte that is read is digested.
+struct Source<R> {
+    file: R,
+    digest: blake3::Hasher,
+    at: u64,
+    piece: Vec<u8>,
+}
+
+impl<R: Read> Source<R> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), String> {
+        self.file.read_exact(bytes).map_err(|error| format!("it cannot be read: {error}"))?;
+        self.digest.update(bytes);
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Hands on the next bytes, piece by piece.
+    fn pieces(&mut self, mut count: u64, mut each: impl FnMut(&[u8])) -> Result<(), String> {
+        let mut piece = std::mem::take(&mut self.piece);
+        while count > 0 {
+            let part = &mut piece[..count.min(PIECE as u64) as usize];
+            self.fill(part)?;
+            each(part);
+            count -= part.len() as u64;
+        }
+        self.piece = piece;
+        Ok(())
+    }
+
+    fn skip(&mut self, count: u64) -> Result<(), String> {
+        self.pieces(count, |_| {})
+    }
+
+    fn numbers(&mut self, count: u64) -> Result<Vec<f32>, String> {
+        let mut numbers = Vec::with_capacity(count as usize / 4);
+        self.pieces(count, |piece| numbers.extend(piece.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four))))?;
+        Ok(numbers)
+    }
+}
