@@ -6,7 +6,7 @@ pub mod table;
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::config::EmbedderSpec;
+use crate::{config::EmbedderSpec, source::words};
 
 /// A text to find again, in the parts that a reader would weigh differently.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +17,16 @@ pub struct Passage<'a> {
     pub doc: &'a str,
     /// The code itself.
     pub body: &'a str,
+}
+
+impl Passage<'_> {
+    /// The parts as one text, for a model that reads texts whole: the words of the title, what is said, the code.
+    /// docs/benchmarks.md compares it with other orders.
+    pub fn text(&self) -> String {
+        let title = words(self.title).map(|word| &self.title[word]).collect::<Vec<_>>().join(" ");
+        let parts = [&*title, self.doc, self.body].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// Turns texts into vectors of length one, so that texts of like meaning lie close (cosine).

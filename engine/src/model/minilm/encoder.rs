@@ -44,20 +44,20 @@ impl Shape {
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         let is = (&*self.model_type, &*self.hidden_act, &*self.position_embedding_type);
         if is != ("bert", "gelu", "absolute") {
-            return Err(format!("`config.json` describes another kind of model: {is:?}"));
+            return Err(format!("it describes another kind of model: {is:?}"));
         }
         let sizes = [self.width, self.inner, self.layers, self.heads, self.words, self.positions];
         let is_sound = sizes.iter().all(|&size| (1..=1 << 20).contains(&size))
             && self.width.is_multiple_of(self.heads)
             && (self.width / self.heads).is_multiple_of(kernel::LANES);
-        if is_sound { Ok(()) } else { Err(format!("`config.json` has sizes that fit no such model: {sizes:?}")) }
+        if is_sound { Ok(()) } else { Err(format!("it has sizes that fit no such model: {sizes:?}")) }
     }
 }
 
 /// An encoder in memory.
 #[derive(Debug)]
 pub(super) struct Encoder {
-    shape: Shape,
+    pub(super) shape: Shape,
     /// `[words, width]`
     words: Vec<f32>,
     /// `[positions, width]`, that of the first kind of text added.

@@ -26,16 +26,20 @@ pub(super) fn gelu(rows: &mut [f32], bias: &[f32]) {
         for row in rows.chunks_exact_mut(bias.len()) {
             for (value, bias) in row.iter_mut().zip(bias) {
                 let x = *value + bias;
-                *value = x * (0.5 + half_erf(x));
+                // Far below, where nothing is left, an error must not be multiplied.
+                *value = x.max(-LAST) * (0.5 + half_erf(x));
             }
         }
     });
 }
 
-/// `erf(x / √2) / 2`, as an odd rational function fitted to it on ±5.4, beyond which nothing changes; off by 1e-7.
+/// Beyond this, the error function is 1 as far as a float can tell.
+const LAST: f32 = 5.4;
+
+/// `erf(x / √2) / 2`, as an odd rational function fitted to it on ±[`LAST`]; off by 1e-7.
 #[inline(always)]
 fn half_erf(x: f32) -> f32 {
-    let x = x.clamp(-5.4, 5.4);
+    let x = x.clamp(-LAST, LAST);
     let t = x * x;
     let above = 0.398_941_73
         + t * (0.054_897_76 + t * (0.005_906_166 + t * (0.000_373_077_58 + t * 0.000_006_762_274)));
@@ -208,4 +212,100 @@ fn product<S: Simd>(simd: S, left: [&[f32]; ROWS], right: &[f32], stride: usize)
 #[inline(always)]
 fn store<S: Simd>(_: S, to: &mut [f32], values: [S::f32s; 2]) {
     S::as_mut_simd_f32s(&mut to[..2 * S::F32_LANES]).0.copy_from_slice(&values);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers that look random, the same each time.
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|n| ((n * 7919 + 13) % 1000) as f32 / 250.0 - 2.0).collect()
+    }
+
+    fn close(ours: &[f32], exact: &[f64], bound: f64) {
+        for (n, (ours, exact)) in ours.iter().zip(exact).enumerate() {
+            assert!((f64::from(*ours) - exact).abs() <= bound, "{n}: {ours} instead of {exact}");
+        }
+        assert_eq!(ours.len(), exact.len());
+    }
+
+    #[test]
+    fn the_error_function_is_as_exact_as_a_float_needs() {
+        // erf by its series, which converges quickly up to 4.
+        let erf = |x: f64| {
+            let terms = (0..120).scan(x, |term, n| {
+                let now = *term / f64::from(2 * n + 1);
+                *term *= -x * x / f64::from(n + 1);
+                Some(now)
+            });
+            terms.sum::<f64>() * std::f64::consts::FRAC_2_SQRT_PI
+        };
+        let inputs: Vec<f32> = (-500..=500).map(|n| n as f32 / 100.0).collect();
+        let exact: Vec<f64> =
+            inputs.iter().map(|&x| 0.5 * f64::from(x) * (1.0 + erf(f64::from(x) / std::f64::consts::SQRT_2))).collect();
+        let mut ours = inputs;
+        gelu(&mut ours, &[0.0]);
+        close(&ours, &exact, 2e-6);
+        let mut far = [-1e9, -20.0, 20.0, 1e9];
+        gelu(&mut far, &[0.0]);
+        assert!(far[0].abs() < 2e-6 && far[1].abs() < 2e-6 && far[2] == 20.0 && far[3] == 1e9, "{far:?}");
+    }
+
+    #[test]
+    fn shares_are_those_of_the_exponential() {
+        let mut ours = numbers(77).iter().map(|x| x * 20.0).collect::<Vec<f32>>();
+        let powers: Vec<f64> = ours.iter().map(|&x| f64::from(x).exp()).collect();
+        let all: f64 = powers.iter().sum();
+        softmax(&mut ours);
+        close(&ours, &powers.iter().map(|power| power / all).collect::<Vec<_>>(), 1e-6);
+        let mut extreme = [f32::MIN, 3.0, -1e30];
+        softmax(&mut extreme);
+        assert_eq!(extreme[1], 1.0);
+    }
+
+    #[test]
+    fn a_row_is_normalized_with_what_was_before() {
+        let (rows, before, bias) = (numbers(80), numbers(160)[80..].to_vec(), numbers(200)[160..].to_vec());
+        let norm = Norm { scale: numbers(40), shift: numbers(44)[4..].to_vec(), epsilon: 1e-12 };
+        let mut ours = rows.clone();
+        add_and_normalize(&mut ours, &before, &bias, &norm);
+        let sums: Vec<f64> = (0..80).map(|n| f64::from(rows[n] + before[n] + bias[n % 40])).collect();
+        let exact = sums.chunks(40).flat_map(|row| {
+            let mean = row.iter().sum::<f64>() / 40.0;
+            let deviation = (row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 40.0).sqrt();
+            let scaled = |(n, x): (usize, &f64)| {
+                (x - mean) / deviation * f64::from(norm.scale[n]) + f64::from(norm.shift[n])
+            };
+            row.iter().enumerate().map(scaled).collect::<Vec<_>>()
+        });
+        close(&ours, &exact.collect::<Vec<_>>(), 1e-5);
+    }
+
+    /// Attention by its formula.
+    fn attention(rows: &[f32], tokens: usize, width: usize, heads: usize) -> Vec<f64> {
+        let size = width / heads;
+        let at = |part: usize, token: usize, component: usize| f64::from(rows[(token * 3 + part) * width + component]);
+        let mut context = vec![0.0; tokens * width];
+        for (token, head) in (0..tokens).flat_map(|token| (0..heads).map(move |head| (token, head * size))) {
+            let dot = |other| (head..head + size).map(|c| at(0, token, c) * at(1, other, c)).sum::<f64>();
+            let powers: Vec<f64> = (0..tokens).map(|other| (dot(other) / (size as f64).sqrt()).exp()).collect();
+            let all: f64 = powers.iter().sum();
+            for c in head..head + size {
+                let seen = (0..tokens).map(|other| powers[other] / all * at(2, other, c)).sum();
+                context[token * width + c] = seen;
+            }
+        }
+        context
+    }
+
+    #[test]
+    fn attention_is_what_its_formula_says_for_any_number_of_tokens() {
+        for tokens in [1, 2, 3, 5, 31, 32, 33, 70] {
+            let rows: Vec<f32> = numbers(tokens * 3 * 128).iter().map(|x| x / 2.0).collect();
+            let mut ours = vec![f32::NAN; tokens * 128];
+            attend(&rows, &mut ours, 128, 2);
+            close(&ours, &attention(&rows, tokens, 128, 2), 1e-4);
+        }
+    }
 }

@@ -42,13 +42,14 @@ impl Weights {
         let mut tensors = HashMap::new();
         for (name, entry) in header {
             let (from, to) = entry.place(&name, length - start)?;
-            file.skip(start + from - file.at.min(start + from))?;
             if !wanted(&name) {
                 continue;
             }
-            if entry.dtype != "F32" || file.at != start + from {
+            if entry.dtype != "F32" {
                 return Err(format!("its tensor `{name}` is of type {}, and F32 is needed", entry.dtype));
             }
+            let gap = (start + from).checked_sub(file.at);
+            file.skip(gap.ok_or_else(|| format!("its tensor `{name}` overlaps another"))?)?;
             tensors.insert(name, Tensor { values: file.numbers(to - from)?, shape: entry.shape });
         }
         file.skip(length - file.at)?;
@@ -70,7 +71,7 @@ fn header(file: &mut Source<impl Read>, length: u64) -> Result<Vec<(String, Entr
     let mut bytes = [0; 8];
     file.fill(&mut bytes)?;
     let count = u64::from_le_bytes(bytes);
-    if count > MOST_HEADER.min(length - 8) {
+    if count > MOST_HEADER.min(length.saturating_sub(8)) || length < 8 {
         return Err("it is not a safetensors file".into());
     }
     let mut text = vec![0; count as usize];
@@ -139,5 +140,58 @@ impl<R: Read> Source<R> {
         let mut numbers = Vec::with_capacity(count as usize / 4);
         self.pieces(count, |piece| numbers.extend(piece.as_chunks().0.iter().map(|&four| f32::from_le_bytes(four))))?;
         Ok(numbers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Weights, String> {
+        Weights::read(bytes, bytes.len() as u64, |name| name != "other")
+    }
+
+    const HEADER: &str = r#"{"__metadata__":{"format":"pt"},"other":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},
+        "b":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]},"a":{"dtype":"F32","shape":[],"data_offsets":[8,12]}}"#;
+
+    fn data() -> Vec<u8> {
+        [&[0; 8][..], &1.5_f32.to_le_bytes(), &(-2.0_f32).to_le_bytes(), &0.25_f32.to_le_bytes(), &[7]].concat()
+    }
+
+    #[test]
+    fn tensors_come_out_by_name_and_the_digest_is_that_of_the_file() {
+        let bytes = file(HEADER, &data());
+        let mut weights = read(&bytes).unwrap();
+        assert_eq!(weights.digest, blake3::hash(&bytes).to_hex().as_str());
+        assert_eq!(weights.take("b", &[2]).unwrap_err(), "its tensor `b` has the shape [1, 2], and [2] is needed");
+        assert_eq!(weights.take("a", &[]).unwrap(), [1.5]);
+        assert_eq!(weights.take("other", &[1]).unwrap_err(), "it has no tensor `other`");
+        assert_eq!(read(&bytes).unwrap().take("b", &[1, 2]).unwrap(), [-2.0, 0.25]);
+    }
+
+    #[test]
+    fn a_broken_file_is_refused() {
+        let whole = file(HEADER, &data());
+        for end in 0..whole.len() - 1 {
+            assert!(read(&whole[..end]).is_err(), "cut at {end}");
+        }
+        assert_eq!(read(&[0xff; 64]).unwrap_err(), "it is not a safetensors file");
+        let entry = |dtype: &str, shape: &str, offsets: &str| {
+            let header = format!(r#"{{"x":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#);
+            read(&file(&header, &[0; 8])).unwrap_err()
+        };
+        assert_eq!(entry("F16", "[4]", "[0,8]"), "its tensor `x` is of type F16, and F32 is needed");
+        let wrong = "its tensor `x` has not as many numbers as its shape says";
+        assert_eq!(entry("F32", "[3]", "[0,8]"), wrong);
+        assert_eq!(entry("F32", "[4294967296,4294967296,4]", "[0,8]"), wrong);
+        assert!(entry("F32", "[2]", "[8,16]").starts_with("it is cut off"));
+        assert!(entry("F32", "[2]", "[8,0]").starts_with("it is cut off"));
+        assert!(entry("F32", "[-1]", "[0,8]").contains("invalid value"));
+        let overlap = r#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"y":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+        assert_eq!(read(&file(overlap, &[0; 8])).unwrap_err(), "its tensor `y` overlaps another");
     }
 }
