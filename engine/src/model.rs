@@ -29,6 +29,12 @@ impl Passage<'_> {
     }
 }
 
+/// The first bytes of a text, at most so many, as whole characters.
+fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
 /// Turns texts into vectors of length one, so that texts of like meaning lie close (cosine).
 pub trait Embedder: Send + Sync {
     /// Names the vectors: those of two embedders may be compared if and only if their names are equal.

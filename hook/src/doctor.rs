@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use engine::check::linter::Listed;
 
-use crate::{args::Args, env, files, hook, linters, review, setup};
+use crate::{args::Args, env, files, hook, index, linters, review, setup};
 
 /// One line of the report: whether it is in order, what it is about, and what was found.
 struct Line {
@@ -61,6 +61,10 @@ fn look(args: &Args) -> Vec<Line> {
         }
         Err(error) => lines.push(line(false, "rules", format!("{error:#}"))),
     }
+    lines.push(match index::embedder(&setup) {
+        Ok(found) => line(true, "embedder", format!("{}, {} components", found.name(), found.dimensions())),
+        Err(error) => line(false, "embedder", format!("{error:#}")),
+    });
     match linters::look(args) {
         Ok(listed) => lines.extend(listed.iter().filter_map(linter_line)),
         Err(error) => lines.push(line(false, "linters", format!("{error:#}"))),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod cli;
+mod embedders;
 mod formats;
 mod hook;
 mod linters;

@@ -145,7 +145,10 @@ fn tokio_is_named_in_one_module() {
     for file in rust_files(&root().join("engine/src")).into_iter().chain(rust_files(&root().join("hook/src"))) {
         let shown = file.display().to_string();
         let inside = shown.ends_with("engine/src/model/ollama.rs");
-        assert!(inside || !fs::read_to_string(&file).expect("a source file").contains("tokio::"), "{shown} names tokio");
+        assert!(
+            inside || !fs::read_to_string(&file).expect("a source file").contains("tokio::"),
+            "{shown} names tokio"
+        );
     }
 }
 

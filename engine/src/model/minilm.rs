@@ -16,7 +16,7 @@ use std::{
 use rayon::prelude::*;
 use tokenizers::{Tokenizer, TruncationParams};
 
-use super::{EmbedError, Embedder, Passage};
+use super::{EmbedError, Embedder, Passage, beginning};
 use encoder::{Encoder, Shape};
 use weights::Weights;
 
@@ -66,11 +66,13 @@ impl MiniLm {
     }
 
     fn tokens(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let text = &text[..text.floor_char_boundary(MOST_BYTES)];
+        let text = beginning(text, MOST_BYTES);
         let encoding = self.tokenizer.encode_fast(text, true).map_err(|error| self.failed(error))?;
         let tokens = encoding.get_ids().to_vec();
         match tokens.iter().find(|&&token| token as usize >= self.encoder.shape.words) {
-            Some(token) => Err(self.failed(format!("`tokenizer.json` has a token {token} that the model does not know"))),
+            Some(token) => {
+                Err(self.failed(format!("`tokenizer.json` has a token {token} that the model does not know")))
+            }
             None if tokens.is_empty() => Err(self.failed("`tokenizer.json` makes no token of a text")),
             None => Ok(tokens),
         }

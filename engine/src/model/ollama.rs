@@ -19,7 +19,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::runtime::{self, Runtime};
 use url::Url;
 
-use super::{Access, EmbedError, Embedder, Passage, table};
+use super::{Access, EmbedError, Embedder, Passage, beginning, table};
 use crate::{notice, secret};
 use prefix::Prefixes;
 
@@ -93,7 +93,7 @@ impl Ollama {
 
     fn check(&self, vectors: &[Vec<f32>], count: usize) -> Result<(), String> {
         if vectors.len() != count {
-            return Err(format!("{count} texts were sent and {} vectors came back", vectors.len()));
+            return Err(format!("texts that were sent: {count}, vectors that came back: {}", vectors.len()));
         }
         let expected = if self.dimensions > 0 { self.dimensions } else { vectors.first().map_or(0, Vec::len) };
         if !(1..=MOST_DIMENSIONS).contains(&expected) {
@@ -110,7 +110,7 @@ impl Ollama {
 
     /// A text as it is sent: with what the model wants before it, and without secrets where it leaves this machine.
     fn prepare(&self, prefix: &str, text: &str) -> String {
-        let text = &text[..text.floor_char_boundary(MOST_BYTES)];
+        let text = beginning(text, MOST_BYTES);
         let text = if self.server.is_remote { secret::redact(text) } else { Cow::Borrowed(text) };
         format!("{prefix}{text}")
     }
@@ -214,6 +214,9 @@ impl Server {
 
     fn ask<T: DeserializeOwned>(&self, request: RequestBuilder, limit: Duration) -> Result<T, Refusal> {
         let (status, body) = self.runtime.block_on(answer(request.timeout(limit), limit))?;
+        if status.is_redirection() {
+            return Err(Refusal::Status(status, ", which points elsewhere: nothing is sent there".into()));
+        }
         if !status.is_success() {
             return Err(Refusal::Status(status, said(&body)));
         }
@@ -276,7 +279,7 @@ async fn answer(request: RequestBuilder, limit: Duration) -> Result<(StatusCode,
     let refused = |error: reqwest::Error| match error {
         error if error.is_timeout() => Refusal::Late(limit),
         error if error.is_connect() => Refusal::Closed,
-        error => Refusal::Broken(notice::chain(&error.without_url())),
+        error => Refusal::Broken(last_cause(&error)),
     };
     let mut response = request.send().await.map_err(refused)?;
     let mut body = Vec::new();
@@ -289,13 +292,19 @@ async fn answer(request: RequestBuilder, limit: Duration) -> Result<(StatusCode,
     Ok((response.status(), body))
 }
 
+/// What lies at the bottom of an error; what lies above repeats the address and says no more.
+fn last_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), last_cause)
+}
+
 /// What a server says of an error, as one line that is safe to show; with what leads up to it.
 fn said(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Said {
         error: String,
     }
-    let text = serde_json::from_slice(body).map_or_else(|_| String::from_utf8_lossy(body).into_owned(), |Said { error }| error);
+    let text = serde_json::from_slice(body)
+        .map_or_else(|_| String::from_utf8_lossy(body).into_owned(), |Said { error }| error);
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     if line.trim().is_empty() { line } else { format!(": {}", line.trim()) }
 }

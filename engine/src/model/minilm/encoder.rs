@@ -140,9 +140,14 @@ impl Layer {
         let context = Tensor::zeros(rows.shape(), DType::F32, &Device::Cpu)?;
         let parts = rows.matmul(&self.attention.weight)?;
         parts.inplace_op1(&InPlace(|parts: &mut [f32]| kernel::add_bias(parts, &self.attention.bias)))?;
-        context.inplace_op2(&parts, &InPlaceWith(|context: &mut [f32], parts: &[f32]| attend(context, parts, lengths, shape)))?;
+        context.inplace_op2(
+            &parts,
+            &InPlaceWith(|context: &mut [f32], parts: &[f32]| attend(context, parts, lengths, shape)),
+        )?;
         let attended = context.matmul(&self.attended.weight)?;
-        let join = |norm, bias| InPlaceWith(move |new: &mut [f32], old: &[f32]| kernel::add_and_normalize(new, old, bias, norm));
+        let join = |norm, bias| {
+            InPlaceWith(move |new: &mut [f32], old: &[f32]| kernel::add_and_normalize(new, old, bias, norm))
+        };
         attended.inplace_op2(&rows, &join(&self.attended_norm, &self.attended.bias))?;
         let inner = attended.matmul(&self.up.weight)?;
         inner.inplace_op1(&InPlace(|inner: &mut [f32]| kernel::gelu(inner, &self.up.bias)))?;

