@@ -18,7 +18,7 @@ use crate::{
     change::FileChange,
     config::ChecksConfig,
     finding::{Category, CheckId, Confidence, Finding, Fingerprint, Severity},
-    source::{Language, SourceFile},
+    source::{Language, SourceFile, is_too_deep},
 };
 
 /// A parsed file.
@@ -99,9 +99,9 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The syntax tree of a file; none where its language has no grammar or the parser gave up.
+/// The syntax tree of a file; none where its language has no grammar, the parser gave up or the nesting would end it.
 pub fn parse(file: &SourceFile) -> Option<Tree> {
-    let language = file.language?;
+    let language = file.language.filter(|&language| !is_too_deep(language, &file.text))?;
     StrDoc::try_new(&file.text, language).ok().map(AstGrep::doc)
 }
 

@@ -5,6 +5,7 @@ mod file;
 mod ignored;
 mod language;
 mod memory;
+mod nesting;
 mod path;
 mod words;
 
@@ -13,6 +14,7 @@ pub use file::{BlobId, LineIndex, Newline, Position, SourceFile, Span, Unreadabl
 pub use ignored::Ignored;
 pub use language::Language;
 pub use memory::Memory;
+pub(crate) use nesting::is_too_deep;
 pub use path::{InvalidPath, RepoPath};
 pub use words::{identifiers, words};
 
