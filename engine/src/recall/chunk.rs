@@ -1,5 +1,20 @@
 //! Which pieces of a file would one quote? Definitions of code, sections of documents.
 
+mod doc;
+mod grammar;
+mod layout;
+mod measure;
+mod name;
+mod path;
+mod quote;
+mod rows;
+mod scan;
+
+use grammar::Grammar;
+use measure::Measure;
+use quote::Quote;
+use scan::Scan;
+
 use crate::source::SourceFile;
 
 /// What a [`Chunk`] holds.
@@ -58,29 +73,36 @@ pub struct Chunked {
 }
 
 /// Cuts a source file along its definitions, and one without a grammar into windows of lines.
+///
+/// A chunk has at most about 400 tokens of WordPiece by an estimate (see `measure`), never more than 6,400 bytes; a
+/// line that alone is longer is cut in the chunk's text, and nothing that begins on it stands alone. A file that the
+/// parser cannot read within a number of steps that grows with its length is cut into windows.
 pub fn code(file: &SourceFile) -> Chunked {
-    Chunked { imports: Vec::new(), chunks: windows(file) }
+    let measure = Measure::new(file);
+    let grammar = file.language.map(grammar::of);
+    match grammar.and_then(|grammar| Some((grammar, scan::scan(file, grammar)?))) {
+        Some((grammar, scan)) => definitions(file, &measure, grammar, scan),
+        None => Chunked { imports: Vec::new(), chunks: windows(file, &measure) },
+    }
 }
 
-/// Lines of a window.
-const WINDOW: u32 = 40;
+fn definitions(file: &SourceFile, measure: &Measure, grammar: &Grammar, scan: Scan) -> Chunked {
+    let pieces = layout::lay_out(&scan, measure);
+    let quote = Quote { file, measure, grammar, scan: &scan };
+    let chunks = pieces.iter().map(|piece| quote.chunk(piece)).collect();
+    Chunked { imports: scan.imports, chunks }
+}
 
-fn windows(file: &SourceFile) -> Vec<Chunk> {
-    let count = file.lines.count();
-    let window = |first: u32| {
-        let last = (first + WINDOW - 1).min(count);
-        let bytes = file.lines.range(first).start..file.lines.range(last).end;
-        let text = file.text.get(bytes)?.to_owned();
-        (!text.trim().is_empty()).then_some(Chunk {
-            kind: Kind::Window,
-            symbol: Vec::new(),
-            signature: String::new(),
-            doc: String::new(),
-            calls: Vec::new(),
-            lines: (first, last),
-            part: 0,
-            text,
-        })
+/// Lines of a file, cut where a paragraph ends or the indentation is least.
+fn windows(file: &SourceFile, measure: &Measure) -> Vec<Chunk> {
+    let indentation = |line: u32| {
+        let text = file.line(line + 1);
+        (text.len() - text.trim_start().len()).min(40) as u32
     };
-    (1..=count).step_by(WINDOW as usize).filter_map(window).collect()
+    let depth: Vec<u32> = (0..file.lines.count()).map(indentation).collect();
+    let pieces = measure.split(0..measure.count(), &depth);
+    pieces.into_iter().map(|lines| quote::plain(file, measure, Kind::Window, &lines)).collect()
 }
+
+#[cfg(test)]
+mod tests;

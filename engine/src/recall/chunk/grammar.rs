@@ -1,0 +1,222 @@
+//! Which nodes of a grammar define, call, import and comment?
+//!
+//! A language is one row of data, see [`super::rows`]. A row names nodes and the ways to their parts; it is resolved
+//! to the numbers of the grammar once, when the first file of the language is cut.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use ast_grep_core::tree_sitter::{LanguageExt, TSLanguage};
+
+use super::{path::Path, rows};
+use crate::source::Language;
+
+/// What one language's definitions, calls, imports and comments look like in its syntax tree.
+pub(super) struct Row {
+    /// What gets a name; the first whose `requires` is met counts where a kind of node stands more than once.
+    pub(super) definitions: &'static [Definition],
+    /// Nodes around a single definition that belong to it: decorated, exported, templated.
+    pub(super) wrappers: &'static [&'static str],
+    /// Nodes that stand before a definition as comments do: attributes, decorators.
+    pub(super) attributes: &'static [&'static str],
+    pub(super) comments: &'static [&'static str],
+    /// Kinds of calls with the way to what is called.
+    pub(super) calls: &'static [(&'static str, &'static str)],
+    /// From what is called one step closer to its last name.
+    pub(super) callee: &'static str,
+    pub(super) imports: &'static [&'static str],
+    /// Names whose call is an import.
+    pub(super) importers: &'static [&'static str],
+    /// Names whose call with a title and a function is a group of tests (`describe`), then those of a test (`it`).
+    pub(super) tests: (&'static [&'static str], &'static [&'static str]),
+    /// What a line of a comment begins with, longest first.
+    pub(super) marks: &'static [&'static str],
+    /// Whether comments are written in XML.
+    pub(super) has_tags: bool,
+    /// What parts of a name are joined with.
+    pub(super) joints: &'static [&'static str],
+    /// From a body to the text that documents it.
+    pub(super) docstring: &'static str,
+}
+
+/// What stands alone, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Always, but for what is inside of a function that is short enough.
+    Function,
+    /// As a function when it is longer than a few lines: properties, prototypes.
+    Member,
+    /// Always.
+    Type,
+    /// Always, but for its first lines where they say nothing but its name: `impl`, `extension`.
+    Extension,
+    /// When longer than a few lines: object literals, aliases.
+    Value,
+    /// When it is large and what is around it is too large: parts of data.
+    Block,
+    /// Never; gives what is in it a scope.
+    Scope,
+}
+
+/// A kind of node that gives something a name.
+#[derive(Clone, Copy)]
+pub(super) struct Definition {
+    node: &'static str,
+    role: Role,
+    name: &'static str,
+    owner: &'static str,
+    body: &'static str,
+    requires: &'static str,
+    titled: bool,
+}
+
+impl Definition {
+    /// A definition whose name is in the field `name` and its body in the field `body`.
+    pub(super) const fn new(role: Role, node: &'static str) -> Self {
+        Self { node, role, name: "name", owner: "", body: "body", requires: "", titled: false }
+    }
+
+    /// The way to its name.
+    pub(super) const fn name(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The way to the type that it belongs to, where it stands outside of it.
+    pub(super) const fn owner(self, owner: &'static str) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// The way to what follows its signature.
+    pub(super) const fn body(self, body: &'static str) -> Self {
+        Self { body, ..self }
+    }
+
+    /// A way that must lead somewhere.
+    pub(super) const fn requires(self, requires: &'static str) -> Self {
+        Self { requires, ..self }
+    }
+
+    /// Only a call of a name that the row lists under its tests.
+    pub(super) const fn titled(self) -> Self {
+        Self { titled: true, ..self }
+    }
+}
+
+/// What a node may be, as bits.
+pub(super) mod flag {
+    pub(in super::super) const DEFINES: u8 = 1;
+    pub(in super::super) const WRAPS: u8 = 2;
+    pub(in super::super) const COMMENT: u8 = 4;
+    pub(in super::super) const ATTRIBUTE: u8 = 8;
+    pub(in super::super) const CALL: u8 = 16;
+    pub(in super::super) const IMPORT: u8 = 32;
+}
+
+/// A definition with the numbers of its grammar.
+pub(super) struct Resolved {
+    pub(super) role: Role,
+    pub(super) name: Path,
+    pub(super) owner: Path,
+    pub(super) body: Path,
+    pub(super) requires: Path,
+    pub(super) titled: bool,
+}
+
+/// A row with the numbers of its grammar.
+pub(super) struct Grammar {
+    pub(super) row: &'static Row,
+    pub(super) language: TSLanguage,
+    flags: Vec<u8>,
+    definitions: HashMap<u16, Vec<Resolved>>,
+    calls: HashMap<u16, Path>,
+    pub(super) callee: Path,
+    pub(super) docstring: Path,
+}
+
+impl Grammar {
+    /// The bits of a kind of node.
+    pub(super) fn flags(&self, kind: u16) -> u8 {
+        self.flags.get(usize::from(kind)).copied().unwrap_or(0)
+    }
+
+    /// What nodes of this kind may define.
+    pub(super) fn definitions(&self, kind: u16) -> &[Resolved] {
+        self.definitions.get(&kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The way to what a node of this kind calls.
+    pub(super) fn call(&self, kind: u16) -> Option<&Path> {
+        self.calls.get(&kind)
+    }
+}
+
+/// The grammar of a language, resolved once for the process.
+pub(super) fn of(language: Language) -> &'static Grammar {
+    static GRAMMARS: [OnceLock<Grammar>; Language::ALL.len()] = [const { OnceLock::new() }; Language::ALL.len()];
+    GRAMMARS[language as usize].get_or_init(|| resolve(rows::of(language), language.get_ts_language()))
+}
+
+fn resolve(row: &'static Row, language: TSLanguage) -> Grammar {
+    let mut flags = vec![0u8; language.node_kind_count()];
+    let mut mark = |kinds: &[&str], bit: u8| {
+        for kind in kinds {
+            if let Some(flags) = flags.get_mut(usize::from(language.id_for_node_kind(kind, true))) {
+                *flags |= bit;
+            }
+        }
+    };
+    mark(row.wrappers, flag::WRAPS);
+    mark(row.attributes, flag::ATTRIBUTE);
+    mark(row.comments, flag::COMMENT);
+    mark(row.imports, flag::IMPORT);
+    row.definitions.iter().for_each(|definition| mark(&[definition.node], flag::DEFINES));
+    row.calls.iter().for_each(|(kind, _)| mark(&[kind], flag::CALL));
+    let mut definitions: HashMap<u16, Vec<Resolved>> = HashMap::new();
+    for definition in row.definitions {
+        let kind = language.id_for_node_kind(definition.node, true);
+        definitions.entry(kind).or_default().push(Resolved {
+            role: definition.role,
+            name: Path::new(definition.name, &language),
+            owner: Path::new(definition.owner, &language),
+            body: Path::new(definition.body, &language),
+            requires: Path::new(definition.requires, &language),
+            titled: definition.titled,
+        });
+    }
+    let calls =
+        row.calls.iter().map(|(kind, callee)| (language.id_for_node_kind(kind, true), Path::new(callee, &language)));
+    Grammar {
+        row,
+        flags,
+        definitions,
+        calls: calls.collect(),
+        callee: Path::new(row.callee, &language),
+        docstring: Path::new(row.docstring, &language),
+        language,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_every_row_is_known_to_its_grammar() {
+        let mut unknown = Vec::new();
+        for &language in Language::ALL {
+            let (row, grammar) = (rows::of(language), language.get_ts_language());
+            let nodes = row.definitions.iter().map(|definition| definition.node);
+            let nodes = nodes.chain(row.calls.iter().map(|&(node, _)| node));
+            let lists = [row.wrappers, row.attributes, row.comments, row.imports];
+            for node in nodes.chain(lists.into_iter().flatten().copied()) {
+                if grammar.id_for_node_kind(node, true) == 0 {
+                    unknown.push(format!("{language}: node {node}"));
+                }
+            }
+            let ways = row.definitions.iter().flat_map(|one| [one.name, one.owner, one.body, one.requires]);
+            let ways = ways.chain(row.calls.iter().map(|&(_, callee)| callee)).chain([row.callee, row.docstring]);
+            let unknown_names = ways.filter_map(|way| Path::unknown(way, &grammar));
+            unknown.extend(unknown_names.map(|name| format!("{language}: {name}")));
+        }
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}
