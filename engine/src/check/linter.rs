@@ -1,6 +1,7 @@
 //! What do other people's tools say? External linters are data; they run on the version under review, in a sandbox.
 
 mod cache;
+mod confine;
 mod diagnostic;
 mod find;
 mod job;
@@ -23,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use confine::confined;
 pub use diagnostic::{Diagnostic, Region, Suggestion};
 use find::Tool;
 use job::Job;

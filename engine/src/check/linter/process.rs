@@ -46,8 +46,21 @@ pub(super) enum Ended {
 /// # Errors
 /// [`SandboxError`] when it could not be started.
 pub(super) fn run(program: &Program, sandbox: &Sandbox, time: Duration) -> Result<Ran, SandboxError> {
+    run_reading(program, sandbox, time, Stdio::null())
+}
+
+/// The same with something on its standard input.
+///
+/// # Errors
+/// [`SandboxError`] when it could not be started.
+pub(super) fn run_reading(
+    program: &Program,
+    sandbox: &Sandbox,
+    time: Duration,
+    input: Stdio,
+) -> Result<Ran, SandboxError> {
     let mut command = sandbox.command(program)?;
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let overflow = Arc::new(AtomicBool::new(false));
     let streams = (listen(child.stdout.take(), &overflow), listen(child.stderr.take(), &overflow));
