@@ -1,20 +1,23 @@
 //! What else matters? The repository and its documents, cut into chunks and found again by words and by meaning.
 
+pub mod minhash;
 pub mod chunk;
 pub mod document;
+pub mod crawl;
+pub mod corpus;
 mod error;
 mod folder;
-mod fuse;
-mod lexical;
-mod passage;
-mod read_only;
-pub mod search;
-mod store;
 mod tokens;
-pub mod tree;
 mod twin;
-pub mod update;
+mod store;
 mod vector;
+mod passage;
+mod lexical;
+mod read_only;
+mod fuse;
+pub mod search;
+pub mod update;
+pub mod tree;
 
 pub use chunk::{Chunk, Chunked};
 pub use error::IndexError;

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Ignore(Ignore),
     /// The configuration: show, check, init.
     Config(ConfigArgs),
+    /// Documents from elsewhere that findings and searches may quote: add, list, refresh, remove.
+    Docs(Docs),
     /// Say what is found here, what is missing, and how to mend it.
     Doctor,
     /// The index of the repository and its documents: build, update, status, watch.
@@ -314,6 +316,43 @@ pub(crate) struct Search {
     /// One JSON array with the pieces' text.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Docs {
+    #[command(subcommand)]
+    pub(crate) command: DocsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum DocsCommand {
+    /// Read a folder, a file or a site: Markdown, reStructuredText, HTML, PDF, notebooks and plain text.
+    Add {
+        /// A folder, a file, or an address; of a site everything below the folder of that page is read.
+        #[arg(value_name = "PATH|URL")]
+        source: String,
+        /// The most pages to fetch, in place of `docs.max_pages`; remembered for `refresh`.
+        #[arg(long, value_name = "N")]
+        max_pages: Option<u32>,
+        /// How many links away from the first page, in place of `docs.max_depth`; remembered for `refresh`.
+        #[arg(long, value_name = "N")]
+        max_depth: Option<u32>,
+    },
+    /// Name every source with its documents, words and when it was last read.
+    List,
+    /// Read a source again, or all of them; only what changed is read.
+    Refresh {
+        /// As `docs list` names it.
+        source: Option<String>,
+    },
+    /// Forget a source and its documents.
+    Remove {
+        /// As `docs list` names it.
+        source: String,
+    },
+    /// Read a PDF from standard input and print the text of its pages; what reads PDF starts it in a sandbox.
+    #[command(hide = true)]
+    ExtractPdf,
 }
 
 #[derive(clap::Args)]

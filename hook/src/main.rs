@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod docs;
 mod doctor;
 mod env;
 mod eval;
@@ -50,6 +51,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Linters(linters) => linters::run(args, linters),
         Command::Ignore(ignore) => ignore::run(args, ignore),
         Command::Config(config) => config::run(args, config),
+        Command::Docs(docs) => docs::run(args, docs),
         Command::Doctor => doctor::run(args),
         Command::Index(index) => index::run(args, index),
         Command::Search(search) => search::run(args, search),

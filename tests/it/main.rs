@@ -2,6 +2,7 @@
 
 mod apply;
 mod cli;
+mod docs;
 mod embedders;
 mod formats;
 mod hook;

@@ -1,6 +1,8 @@
 //! What the tests share: real repositories, the real git, and the built command.
 #![expect(clippy::disallowed_methods, reason = "tests make files, run programs and say what their environment is")]
 
+pub mod site;
+
 use std::{
     collections::BTreeMap,
     env,

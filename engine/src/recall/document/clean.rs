@@ -120,6 +120,12 @@ fn is_hidden(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// The first part of a text, of at most so many bytes (four at least, so that a character fits), and the rest.
+pub(super) fn split_within(text: &str, most: usize) -> (&str, &str) {
+    let end = (0..=most.max(4).min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text.split_at(end.unwrap_or_default())
+}
+
 /// Bytes of a text into 1-based lines.
 pub(super) struct Lines(Vec<usize>);
 

@@ -2,7 +2,7 @@
 
 use crate::recall::chunk::{Chunk, Kind};
 
-use super::{Block, What};
+use super::{Block, What, clean::split_within};
 
 /// The most tokens of a chunk.
 const MOST: usize = 400;
@@ -195,7 +195,7 @@ fn fragments(piece: &Piece) -> Vec<Piece> {
 fn bounded(word: &str) -> impl Iterator<Item = &str> {
     let mut rest = word;
     std::iter::from_fn(move || {
-        let (head, tail) = rest.split_at(rest.floor_char_boundary(WORD));
+        let (head, tail) = split_within(rest, WORD);
         rest = tail;
         (!head.is_empty()).then_some(head)
     })

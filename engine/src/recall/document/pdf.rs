@@ -58,7 +58,7 @@ impl PdfReader for Confined {
 /// # Errors
 /// A sentence when it is no PDF or none of its pages can be read.
 pub fn extract(bytes: &[u8]) -> Result<String, String> {
-    let mut pdf = pdf_extract::Document::load_mem(bytes).map_err(|error| error.to_string())?;
+    let mut pdf = guarded(|| pdf_extract::Document::load_mem(bytes).map_err(|error| error.to_string()))?;
     if pdf.is_encrypted() {
         pdf.decrypt("").map_err(|_| "it is locked with a password".to_owned())?;
     }
@@ -86,16 +86,16 @@ pub fn extract(bytes: &[u8]) -> Result<String, String> {
 
 /// One page; a parser that panics on it loses only this one.
 fn page(pdf: &pdf_extract::Document, number: u32) -> Result<String, String> {
-    let read = std::panic::AssertUnwindSafe(|| {
+    guarded(|| {
         let mut text = String::new();
         let mut output = pdf_extract::PlainTextOutput::new(&mut text);
-        pdf_extract::output_doc_page(pdf, &mut output, number).map(|()| text)
-    });
-    match std::panic::catch_unwind(read) {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the parser gave up".to_owned()),
-    }
+        pdf_extract::output_doc_page(pdf, &mut output, number).map(|()| text).map_err(|error| error.to_string())
+    })
+}
+
+fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(parse));
+    caught.unwrap_or_else(|_| Err("the parser gave up".to_owned()))
 }
 
 /// The pages as sections.

@@ -9,7 +9,7 @@ use ego_tree::{NodeId, NodeRef};
 use html5ever::{driver::Parser, tendril::TendrilSink as _};
 use scraper::{Html, HtmlTreeSink, Node};
 
-use crate::recall::document::{DocumentError, Format};
+use crate::recall::document::{DocumentError, Format, clean::split_within};
 
 /// The deepest that elements nest; browsers stop at the same depth.
 const DEPTH: usize = 512;
@@ -58,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, DocumentError> {
         starts.push(seen);
         let mut rest = line;
         while !rest.is_empty() {
-            let (piece, more) = rest.split_at(rest.floor_char_boundary(PIECE));
+            let (piece, more) = split_within(rest, PIECE);
             parser.process(piece.into());
             seen = look(&parser, seen)?;
             if start.elapsed() > TIME {
