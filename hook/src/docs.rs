@@ -1,6 +1,10 @@
 //! `apprentice docs`
 
-use std::{io::IsTerminal as _, process::ExitCode, time::Duration};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Result, anyhow, bail};
 use engine::{
@@ -160,7 +164,8 @@ fn meant(corpus: &Corpus, text: &str) -> Result<String> {
 
 fn extract_pdf() -> Result<ExitCode> {
     match pdf::extract(&files::read_stdin()?) {
-        Ok(text) => review::print(&text).map(|()| ExitCode::SUCCESS),
+        // Not through `print`: the marks between pages are control characters, which it takes away.
+        Ok(text) => Ok(std::io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS)?),
         Err(why) => bail!("{why}"),
     }
 }

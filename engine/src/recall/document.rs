@@ -133,7 +133,7 @@ pub(crate) const DEEPEST: u8 = 9;
 /// A document as its readers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
-    /// What it calls itself: a title of its own, or its first heading. Empty where it has neither.
+    /// What it calls itself: a title of its own, or the first of its outermost headings. Empty where it has neither.
     pub title: String,
     blocks: Vec<Block>,
 }
@@ -157,7 +157,8 @@ impl Document {
     }
 
     fn new(title: Option<String>, blocks: Vec<Block>) -> Self {
-        let first = || blocks.iter().find(|block| matches!(block.what, What::Heading(_)));
+        let level = |block: &Block| if let What::Heading(level) = block.what { Some(level) } else { None };
+        let first = || blocks.iter().filter(|block| level(block).is_some()).min_by_key(|block| level(block));
         let title = title.or_else(|| first().map(|block| block.text.clone())).unwrap_or_default();
         Self { title, blocks }
     }

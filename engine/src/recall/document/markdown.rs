@@ -1,6 +1,6 @@
 //! What does a Markdown file say?
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use pulldown_cmark::{Event, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
@@ -28,12 +28,55 @@ pub(super) fn parse(text: &str) -> (Option<String>, Vec<Block>) {
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
+    let text = &*unfold(text);
     let mut reader = Reader { source: text, lines: Lines::of(text), ..Reader::new() };
     for (event, bytes) in Parser::new_ext(text, options).into_offset_iter() {
         reader.event(event, bytes);
     }
     reader.flush(text.len());
     (reader.title, reader.blocks.finish())
+}
+
+/// The text with what Material for MkDocs folds (`!!! note`, `??? tip`, `=== "tab"`) written out: the title as a line, and
+/// what is indented below it moved out, so that it is not taken for code. Every line stays where it is.
+fn unfold(text: &str) -> Cow<'_, str> {
+    if !["!!! ", "??? ", "???+ ", "=== "].iter().any(|mark| text.contains(mark)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut open: Vec<usize> = Vec::new();
+    let mut fenced = false;
+    for line in text.split_inclusive('\n') {
+        let rest = line.trim_start_matches(' ');
+        let indent = line.len() - rest.len();
+        if !rest.trim().is_empty() {
+            open.retain(|&outer| indent >= outer + 4);
+        }
+        let shift = (4 * open.len()).min(indent);
+        fenced ^= rest.starts_with("```") || rest.starts_with("~~~");
+        match folded(rest).filter(|_| !fenced && open.len() < DEEPEST_LIST) {
+            Some(title) => {
+                out.push_str(&format!("{}{title}\n", &line[shift..indent]));
+                open.push(indent);
+            }
+            None => out.push_str(&line[shift..]),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The title of a fold: in quotes, else its kind.
+fn folded(rest: &str) -> Option<String> {
+    let (mark, rest) = rest.trim_end().split_once(' ')?;
+    if !matches!(mark, "!!!" | "???" | "???+" | "===" | "===!" | "===+") {
+        return None;
+    }
+    let quoted = rest.split_once('"').and_then(|(_, rest)| rest.strip_suffix('"'));
+    match quoted {
+        Some(title) => Some(title.to_owned()),
+        None if mark.starts_with('=') => None,
+        None => rest.split(' ').next().map(|kind| format!("{kind}:")),
+    }
 }
 
 struct Reader<'a> {
@@ -271,6 +314,34 @@ x<!-- hidden -->y &#8203;z
         Prose (24, 24) Hello you
         Heading(2) (26, 27) Setext
         Prose (28, 28) xy z
+        "##);
+    }
+
+    #[test]
+    fn folds_are_written_out() {
+        let text = "\
+!!! note \"Mind\"
+    Inside.
+
+    ```py
+    x = 1
+    ```
+
+=== \"Tab\"
+
+    !!! warning
+        Deep.
+
+Outside.
+";
+        insta::assert_snapshot!(shown(text), @r##"
+        Prose (1, 2) Mind
+        Inside.
+        Code (4, 6) x = 1
+        Prose (8, 8) Tab
+        Prose (10, 11) warning:
+        Deep.
+        Prose (13, 13) Outside.
         "##);
     }
 

@@ -13,8 +13,14 @@ use directive::Body;
 /// Its blocks under its titles.
 pub(super) fn read(text: &str) -> Document {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let mut reader =
-        Reader { lines: &lines, at: 0, styles: Vec::new(), blocks: Blocks::default(), open: Open::default() };
+    let mut reader = Reader {
+        lines: &lines,
+        at: 0,
+        styles: Vec::new(),
+        scopes: Vec::new(),
+        blocks: Blocks::default(),
+        open: Open::default(),
+    };
     while reader.at < lines.len() {
         reader.step();
     }
@@ -27,8 +33,18 @@ struct Reader<'a> {
     at: usize,
     /// Adornments in the order in which they were first seen: character, and whether a line stands above too.
     styles: Vec<(char, bool)>,
+    /// The title above, and the described objects that are open below it.
+    scopes: Vec<Scope>,
     blocks: Blocks,
     open: Open,
+}
+
+/// What a title or the description of an object spans.
+struct Scope {
+    /// What belongs to it is further in; none for a title, to which everything belongs up to the next.
+    indent: Option<usize>,
+    level: u8,
+    name: String,
 }
 
 /// The paragraph that is being collected.
@@ -88,7 +104,10 @@ impl<'a> Reader<'a> {
             self.styles.len() - 1
         });
         let lines = (number(self.at), number(self.at + length - 1));
-        self.blocks.heading(u8::try_from(level + 1).unwrap_or(u8::MAX), &inline::strip(text.trim()), lines);
+        let level = u8::try_from(level + 1).unwrap_or(u8::MAX);
+        let name = inline::strip(text.trim()).into_owned();
+        self.blocks.heading(level, &name, lines);
+        self.scopes = vec![Scope { indent: None, level, name }];
         self.at += length;
         true
     }
@@ -143,7 +162,9 @@ impl<'a> Reader<'a> {
         let lines = &lines[start..=last];
         let common = lines.iter().filter(|line| !line.is_empty()).map(|line| indent(line)).min().unwrap_or(0);
         let text: Vec<&str> = lines.iter().map(|line| line.get(common..).unwrap_or("")).collect();
-        self.blocks.code(&text.join("\n"), (number(first + start), number(first + last)));
+        let lines = (number(first + start), number(first + last));
+        self.leave(common, lines);
+        self.blocks.code(&text.join("\n"), lines);
     }
 
     /// A directive, a target, a footnote, a substitution or a comment.
@@ -152,8 +173,12 @@ impl<'a> Reader<'a> {
         let first = self.at;
         self.at += 1;
         let (shown, body) = directive::parse(rest);
-        if !shown.is_empty() {
-            self.blocks.prose(&inline::strip(&shown), (number(first), number(first)));
+        let lines = (number(first), number(first));
+        if body == Body::Object {
+            self.object(indent_of, shown, lines);
+        } else if !shown.is_empty() {
+            self.leave(indent_of, lines);
+            self.blocks.prose(&inline::strip(&shown), lines);
         }
         if body != Body::Comment {
             while self.line(self.at).trim_start().starts_with(':') && indent(self.line(self.at)) > indent_of {
@@ -162,7 +187,7 @@ impl<'a> Reader<'a> {
         }
         match body {
             // What is inside is read as if it stood outside.
-            Body::Prose => {}
+            Body::Prose | Body::Object => {}
             Body::Code => {
                 let (first, end) = self.indented(indent_of);
                 self.code(first, end);
@@ -171,11 +196,30 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The description of a function, class, option or the like: a section of its own.
+    fn object(&mut self, indent_of: usize, name: String, lines: (u32, u32)) {
+        self.scopes.retain(|scope| scope.indent.is_none_or(|indent| indent < indent_of));
+        let level = self.scopes.last().map_or(1, |scope| scope.level.saturating_add(1));
+        self.blocks.heading(level, &name, lines);
+        self.scopes.push(Scope { indent: Some(indent_of), level, name });
+    }
+
+    /// Ends the objects to which something at this indent does not belong; what is around them goes on under its name.
+    fn leave(&mut self, indent_of: usize, lines: (u32, u32)) {
+        let before = self.scopes.len();
+        self.scopes.retain(|scope| scope.indent.is_none_or(|indent| indent < indent_of));
+        if let (true, Some(scope)) = (self.scopes.len() < before, self.scopes.last()) {
+            self.blocks.heading(scope.level, &scope.name, lines);
+        }
+    }
+
     fn flush(&mut self) {
         let open = std::mem::take(&mut self.open);
         if !open.text.trim().is_empty() {
             let last = self.at.saturating_sub(1).max(open.first);
-            self.blocks.prose(&inline::strip(&open.text), (number(open.first), number(last)));
+            let lines = (number(open.first), number(last));
+            self.leave(open.indent, lines);
+            self.blocks.prose(&inline::strip(&open.text), lines);
         }
     }
 }
@@ -303,9 +347,10 @@ Other
         Prose (25, 25) Note:
         Prose (27, 27) Keep this in mind.
         Prose (29, 29) - and that
-        Prose (31, 31) open(path, *, mode='r')
+        Heading(3) (31, 31) open(path, *, mode='r')
         Prose (34, 34) Opens it.
         Prose (36, 36) param path: where it is
+        Heading(2) (44, 44) Part
         Prose (44, 44) Added in version: 2.0
         Prose (45, 45) The x option.
         Heading(3) (51, 52) Deeper

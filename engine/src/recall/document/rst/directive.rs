@@ -7,6 +7,8 @@ pub(super) enum Body {
     Prose,
     /// Kept as they are.
     Code,
+    /// Read as any other lines, below what is shown as their heading.
+    Object,
     /// For the builder of the page.
     Nothing,
     /// For nobody.
@@ -43,9 +45,15 @@ fn directive(name: &str, argument: &str) -> (String, Body) {
         "versionadded" => (labelled("Added in version", argument), Body::Prose),
         "versionchanged" => (labelled("Changed in version", argument), Body::Prose),
         "deprecated" | "deprecated-removed" => (labelled("Deprecated since version", argument), Body::Prose),
-        "figure" | "container" | "only" | "class" if !argument.contains('(') && name != "class" => {
-            (String::new(), Body::Prose)
+        "function" | "method" | "class" | "attribute" | "data" | "exception" | "property" | "classmethod"
+        | "staticmethod" | "decorator" | "decoratormethod" | "option" | "envvar" | "confval" | "setting"
+        | "describe" | "object" | "type" | "macro" | "struct" | "enum" | "member" | "autoclass" | "autofunction"
+        | "automethod" | "autodata" | "autoexception" | "autoattribute"
+            if !argument.is_empty() =>
+        {
+            (argument.to_owned(), Body::Object)
         }
+        "figure" | "container" | "only" => (String::new(), Body::Prose),
         _ => (argument.to_owned(), Body::Prose),
     }
 }
@@ -73,7 +81,7 @@ mod tests {
     #[test]
     fn each_sort_of_explicit_markup_is_known() {
         let shows = |rest: &str| parse(rest);
-        assert_eq!(shows("py:function:: f(x)"), ("f(x)".to_owned(), Body::Prose));
+        assert_eq!(shows("py:function:: f(x)"), ("f(x)".to_owned(), Body::Object));
         assert_eq!(shows("note:: mind"), ("Note: mind".to_owned(), Body::Prose));
         assert_eq!(shows("code-block:: c"), (String::new(), Body::Code));
         assert_eq!(shows("[1] See there."), ("See there.".to_owned(), Body::Prose));
