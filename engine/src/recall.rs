@@ -18,6 +18,7 @@ mod fuse;
 pub mod search;
 pub mod update;
 pub mod tree;
+pub mod documents;
 
 pub use chunk::{Chunk, Chunked};
 pub use error::IndexError;

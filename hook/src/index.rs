@@ -14,6 +14,7 @@ use engine::{
     notice::Notice,
     recall::{
         IndexError, Searcher,
+        documents::{self, Documents},
         tree::{self, Tree},
         update::{self, Library, Options, Progress, Step, Updated, Wait},
     },
@@ -43,8 +44,8 @@ pub(crate) fn folder(setup: &Setup) -> Result<PathBuf> {
 }
 
 /// The views that are searched: this work tree's, and the documents'.
-pub(crate) fn views(setup: &Setup) -> Result<[String; 1]> {
-    Ok([tree::name(setup.repository()?)])
+pub(crate) fn views(setup: &Setup) -> Result<[String; 2]> {
+    Ok([tree::name(setup.repository()?), documents::VIEW.to_owned()])
 }
 
 /// The embedder that the configuration names.
@@ -59,7 +60,9 @@ pub(crate) fn bring_up(setup: &Setup, wait: Wait, anew: bool) -> Result<Updated>
     let folder = folder(setup)?;
     let tree = Tree::new(Arc::clone(setup.repository()?), &setup.config, setup.ignored()?)?;
     let embedder = embedder(setup)?;
-    let libraries: [&dyn Library; 1] = [&tree];
+    let (documents, notice) = Documents::open(&setup.repository()?.common_dir().join("apprentice/corpus.db"))?;
+    say_notices(notice.as_slice());
+    let libraries: [&dyn Library; 2] = [&tree, &documents];
     let bars = Bars::new();
     let progress: Progress<'_> = &|step, done, all| bars.tell(step, done, all);
     let stop = AtomicBool::new(false);
@@ -134,8 +137,6 @@ fn watch(setup: &Setup) -> Result<ExitCode> {
     })?;
     watcher.watch(&setup.root, notify::RecursiveMode::Recursive).context("cannot watch the work tree")?;
     tell(&bring_up(setup, Wait::UntilFree, false)?)?;
-    let own = folder(setup)?;
-    let _ = own;
     loop {
         let mut changed = receiver.recv()?;
         while let Ok(more) = receiver.recv_timeout(QUIET) {

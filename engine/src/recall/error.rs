@@ -51,6 +51,9 @@ pub enum IndexError {
     /// The embedder gave no vectors.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// The documents that were added cannot be read.
+    #[error(transparent)]
+    Corpus(#[from] super::corpus::CorpusError),
     /// It was asked to stop.
     #[error("stopped; the index is as it was after the last step that was finished")]
     Stopped,
