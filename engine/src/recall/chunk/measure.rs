@@ -19,11 +19,12 @@ pub(super) const LIMIT: Cost = 400 * TOKEN;
 
 /// What a line costs, and how many of its bytes are kept: all of them, unless it alone is more than a piece may be.
 ///
-/// The estimate was fitted to WordPiece (the vocabulary of MiniLM) on chunks of fifteen languages, where it is right to
-/// within a few percent on average and a fifth in one of twenty: a mark of punctuation is a token; a run of letters and
-/// digits is one, and one more for about each three letters after the first five and each two digits after the first
-/// two; a character outside of ASCII is one. A line costs at least a token for each sixteen bytes, so that a chunk is
-/// never more than 6,400 bytes.
+/// The estimate was fitted to WordPiece (the vocabulary of MiniLM): a mark of punctuation is a token; a run of letters
+/// and digits is one, and one more for about each three letters after the first five and each two digits after the first
+/// two; a character outside of ASCII is one. Counted by the tokenizer, 95 of 100 chunks of code in each of fourteen
+/// languages have fewer than 400 tokens; long JSON (410), dumps of SQL (451) and text without a grammar (513) are
+/// underestimated most. A line costs at least a token for each sixteen bytes, so that a chunk is never more than 6,400
+/// bytes.
 pub(super) fn line(text: &str) -> (Cost, usize) {
     let (mut cost, mut run) = (0, 0u32);
     for (at, byte) in text.bytes().enumerate() {
