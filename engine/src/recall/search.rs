@@ -236,8 +236,7 @@ impl Searcher {
             hits.push((row.id, Hit { place: row.place, title: row.title, chunk: row.chunk, score, features }));
         }
         hits.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
-        hits.truncate(query.most);
-        Ok(hits.into_iter().map(|(_, hit)| hit).collect())
+        Ok(one_a_definition(hits.into_iter().map(|(_, hit)| hit), query.most))
     }
 
     fn recency(&self, store: &Store, row: &Row) -> Result<f32, IndexError> {
@@ -294,6 +293,16 @@ impl Searcher {
         let vectors = Codes::load(&store, &self.units, self.dimensions)?.len();
         Ok((chunks, words, vectors))
     }
+}
+
+/// The first hits, a definition that was cut into parts only once.
+fn one_a_definition(hits: impl Iterator<Item = Hit>, most: usize) -> Vec<Hit> {
+    let mut told = std::collections::HashSet::new();
+    let mut is_first = |hit: &Hit| {
+        let chunk = &hit.chunk;
+        chunk.symbol.is_empty() || told.insert((hit.place.clone(), chunk.symbol.clone(), chunk.signature.clone()))
+    };
+    hits.filter(|hit| is_first(hit)).take(most).collect()
 }
 
 /// A set of units as bits.
