@@ -70,6 +70,12 @@ impl<'a> Target<'a> {
         self.tree.get_or_init(|| parse(self.file)).as_ref()
     }
 
+    /// Whether the tree was asked for and there is none, although the language has a grammar: nested deeper than the
+    /// grammar's scanner can remember, or given up by the parser.
+    pub fn not_parsed(&self) -> bool {
+        self.file.language.is_some() && matches!(self.tree.get(), Some(None))
+    }
+
     /// The 1-based line of a list so long that patterns were not matched in it, if there was one.
     pub fn passed_over(&self) -> Option<u32> {
         self.passed_over.get()

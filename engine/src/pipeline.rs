@@ -177,6 +177,9 @@ impl Engine {
             if let Some(line) = target.passed_over() {
                 troubles.tell_table(&file.path, line);
             }
+            if target.not_parsed() {
+                troubles.tell_not_parsed(&file.path);
+            }
             if target.not_followed() {
                 troubles.tell_not_followed(&file.path);
             }
@@ -423,6 +426,10 @@ impl Troubles {
 
     fn tell_table(&self, path: &RepoPath, line: u32) {
         self.tell(Notice::skipped(path, format!("the list at line {line} is too long to match patterns in")));
+    }
+
+    fn tell_not_parsed(&self, path: &RepoPath) {
+        self.tell(Notice::failure(path, "not reviewed: it is nested too deep to be parsed, or the parser gave up"));
     }
 
     fn tell_not_followed(&self, path: &RepoPath) {

@@ -621,3 +621,13 @@ fn a_diff_from_a_file_a_mail_or_a_log_is_read_and_nonsense_is_said() {
     review(&repo, &["--diff", "missing.diff"], 2).expect_said("missing.diff");
     review(&repo, &["--diff", "-", "--apply"], 2).expect_said("--apply needs");
 }
+
+#[test]
+fn a_file_nested_too_deep_to_be_parsed_is_named_and_the_review_is_not_clean() {
+    let repo = TempRepo::with(&[("a.txt", GOOD)]);
+    let nested: String = (0..400).map(|depth| " ".repeat(depth) + "if x:\n").collect();
+    repo.stage("deep.py", nested + &" ".repeat(400) + "eval(input())\n");
+    let ran = review(&repo, &JSON, 2);
+    let notices = ran.json()["notices"].to_string();
+    assert!(notices.contains("deep.py") && notices.contains("nested too deep"), "{notices}");
+}
