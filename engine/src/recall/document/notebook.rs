@@ -63,7 +63,9 @@ impl Source {
     fn text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Lines(lines) => lines.concat(),
+            // The second version of the format has lines without their ends.
+            Self::Lines(lines) if lines.iter().any(|line| line.ends_with('\n')) => lines.concat(),
+            Self::Lines(lines) => lines.join("\n"),
         }
     }
 }

@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
             name if heading_level(name).is_some() && self.held == 0 && self.pre == 0 => {
                 let text = std::mem::take(&mut self.text);
                 let lines = self.lines.take().unwrap_or((1, 1));
-                let text = text.trim().trim_end_matches(['¶', '#', '§', '🔗']);
+                let text = text.trim().trim_matches(['¶', '#', '§', '🔗']);
                 self.blocks.heading(heading_level(name).unwrap_or(1), text, lines);
             }
             name if is_block(name) => self.part(),
