@@ -12,6 +12,7 @@ mod scan;
 
 use grammar::Grammar;
 use measure::Measure;
+pub(super) use measure::tokens;
 use quote::Quote;
 use scan::Scan;
 

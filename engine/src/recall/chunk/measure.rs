@@ -53,6 +53,18 @@ pub(super) fn line(text: &str) -> (Cost, usize) {
     (cost.max(text.len() as u32), text.len())
 }
 
+/// About how many tokens a text has, however long it is.
+pub(in crate::recall) fn tokens(text: &str) -> usize {
+    let (mut rest, mut cost) = (text, 0);
+    while !rest.is_empty() {
+        let (more, kept) = line(rest);
+        cost += more as usize;
+        // A line that is cut is cut behind its first character.
+        rest = rest.get(kept.max(1)..).unwrap_or("");
+    }
+    cost.div_ceil(TOKEN as usize)
+}
+
 /// Letters that are one token together.
 const LETTERS: u32 = 5;
 

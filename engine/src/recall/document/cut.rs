@@ -1,6 +1,6 @@
 //! Where does one section of a document end and the next begin, and which are too small or too long to be quoted?
 
-use crate::recall::chunk::{Chunk, Kind};
+use crate::recall::chunk::{Chunk, Kind, tokens};
 
 use super::{Block, What, clean::split_within};
 
@@ -8,8 +8,8 @@ use super::{Block, What, clean::split_within};
 const MOST: usize = 400;
 /// A section of fewer words says too little by itself.
 const TINY: usize = 20;
-/// The most bytes of a word that is kept whole.
-const WORD: usize = 1_600;
+/// The most bytes of a word that is kept whole: not even marks alone are more tokens than fit.
+const WORD: usize = 360;
 
 /// Sections as chunks. Every line of a block is in at least one.
 pub(super) fn cut(blocks: &[Block]) -> Vec<Chunk> {
@@ -186,18 +186,24 @@ fn fragments(piece: &Piece) -> Vec<Piece> {
     for (at, line) in (0u32..).zip(piece.text.lines()) {
         match tokens(line) {
             size if size <= MOST => out.add(line, "\n", place(at), size),
-            _ => line.split_whitespace().flat_map(bounded).for_each(|word| out.add(word, " ", place(at), tokens(word))),
+            _ => scraps(line).for_each(|(scrap, between)| out.add(scrap, between, place(at), tokens(scrap))),
         }
     }
     out.0
 }
 
-fn bounded(word: &str) -> impl Iterator<Item = &str> {
-    let mut rest = word;
+/// The words of a line, long ones in parts, each with what stands between it and what was before.
+fn scraps(line: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    let (mut words, mut rest, mut first) = (line.split_whitespace(), "", true);
     std::iter::from_fn(move || {
-        let (head, tail) = split_within(rest, WORD);
-        rest = tail;
-        (!head.is_empty()).then_some(head)
+        let mut between = "";
+        if rest.is_empty() {
+            rest = words.next()?;
+            between = if std::mem::take(&mut first) { "\n" } else { " " };
+        }
+        let (scrap, more) = split_within(rest, WORD);
+        rest = more;
+        Some((scrap, between))
     })
 }
 
@@ -220,13 +226,6 @@ impl Pack {
             }
         }
     }
-}
-
-/// About how many tokens a model sees: words, more for long ones, and half of the punctuation.
-fn tokens(text: &str) -> usize {
-    let marks = text.bytes().filter(u8::is_ascii_punctuation).count();
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(|word| word.len().div_ceil(8)).sum::<usize>() + marks.div_ceil(2)
 }
 
 #[cfg(test)]
@@ -293,6 +292,18 @@ mod tests {
         blocks.code(&vec![words(100); 9].join("\n"), (6, 14));
         let seen: Vec<_> = cut(&blocks.finish()).into_iter().map(|chunk| (chunk.part, chunk.lines)).collect();
         assert_eq!(seen, [(0, (1, 2)), (1, (4, 4)), (2, (6, 9)), (3, (10, 13)), (4, (14, 14))]);
+    }
+
+    #[test]
+    fn a_line_without_spaces_is_cut_and_nothing_is_put_into_it() {
+        let mut blocks = Blocks::default();
+        blocks.code(&format!("start\n{}", "=%".repeat(3_000)), (1, 2));
+        let chunks = cut(&blocks.finish());
+        assert!(chunks.len() > 10 && chunks.iter().all(|chunk| tokens(&chunk.text) <= MOST));
+        assert_eq!(
+            chunks.iter().map(|chunk| chunk.text.as_str()).collect::<String>(),
+            format!("start\n{}", "=%".repeat(3_000))
+        );
     }
 
     proptest! {
