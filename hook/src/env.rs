@@ -79,3 +79,16 @@ pub(crate) fn lower_priority() {
     #[cfg(unix)]
     let _ = rustix::process::nice(19);
 }
+
+/// Leaves the terminal and the process group that a hook was started in, so that an interrupt there does not end it.
+pub(crate) fn leave_terminal() {
+    // The system says no to the first process of a group: that is one which a person started, and may interrupt.
+    #[cfg(unix)]
+    let _ = rustix::process::setsid();
+}
+
+/// The variables by which git tells its hooks where they are and what they may see.
+pub(crate) fn of_git() -> Vec<std::ffi::OsString> {
+    let names = env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.as_encoded_bytes().starts_with(b"GIT_")).collect()
+}

@@ -2,10 +2,10 @@
 
 use std::{
     io::IsTerminal as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
         IndexCommand::Update { background: false } => tell(&bring_up(&setup, Wait::UntilFree, false)?),
         IndexCommand::Update { background: true } => in_background(&setup),
         IndexCommand::Status { verify } => status(&setup, verify),
-        IndexCommand::Watch => watch(&setup),
+        IndexCommand::Watch => watch(args, &setup),
     }
 }
 
@@ -87,6 +87,7 @@ pub(crate) fn say_notices(notices: &[Notice]) {
 /// What a hook starts and leaves behind: it must neither slow anybody nor complain.
 fn in_background(setup: &Setup) -> Result<ExitCode> {
     env::lower_priority();
+    env::leave_terminal();
     match bring_up(setup, Wait::Never, false) {
         Err(error) if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(IndexError::Busy))) => {
             Ok(ExitCode::SUCCESS)
@@ -126,36 +127,53 @@ fn status(setup: &Setup, verify: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Updates whenever something changes, a moment after the last change.
-fn watch(setup: &Setup) -> Result<ExitCode> {
+/// Updates whenever something changes, a moment after the last change and two seconds after the first at most. What
+/// fails is told and tried again with the next change.
+fn watch(args: &Args, setup: &Setup) -> Result<ExitCode> {
     use notify::Watcher as _;
     const QUIET: Duration = Duration::from_millis(300);
+    const LONGEST: Duration = Duration::from_secs(2);
+    let root = files::canonical(&setup.root)?;
+    let own = files::canonical(setup.repository()?.common_dir())?;
     let (sender, receiver) = std::sync::mpsc::channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // A send fails only when nobody listens any more.
-        let _ = sender.send(event.is_ok_and(|event| !event.kind.is_access()));
+        if event.map_or(true, |event| is_telling(&event, &own)) {
+            // A send fails only when nobody listens any more.
+            let _ = sender.send(());
+        }
     })?;
-    watcher.watch(&setup.root, notify::RecursiveMode::Recursive).context("cannot watch the work tree")?;
+    watcher.watch(&root, notify::RecursiveMode::Recursive).context("cannot watch the work tree")?;
     tell(&bring_up(setup, Wait::UntilFree, false)?)?;
     loop {
-        let mut changed = receiver.recv()?;
-        while let Ok(more) = receiver.recv_timeout(QUIET) {
-            changed |= more;
-        }
-        if !changed {
-            continue;
-        }
-        let updated = bring_up(setup, Wait::UntilFree, false)?;
-        if updated.added + updated.left > 0 {
-            tell(&updated)?;
+        receiver.recv()?;
+        let first = Instant::now();
+        while first.elapsed() < LONGEST && receiver.recv_timeout(QUIET).is_ok() {}
+        // The configuration and what is ignored may have changed, too.
+        match setup::read(args).and_then(|setup| bring_up(&setup, Wait::UntilFree, false)) {
+            Ok(updated) if updated.added + updated.left > 0 => {
+                tell(&updated)?;
+            }
+            Ok(_) => {}
+            Err(error) if files::exists(&root) => anstream::eprintln!("{}", crate::explain(&error)),
+            Err(error) => return Err(error).context("the work tree is gone"),
         }
     }
+}
+
+/// Whether an event may mean that a file's content or what git says of it changed. What is written below git's own
+/// directory is not, but for the two files that say what is checked out and what is tracked; our index lies there.
+fn is_telling(event: &notify::Event, own: &Path) -> bool {
+    let is_telling = |path: &PathBuf| {
+        let inside = path.starts_with(own) || path.components().any(|part| part.as_os_str() == ".git");
+        !inside || ["HEAD", "index"].into_iter().any(|name| *path == own.join(name))
+    };
+    event.need_rescan() || !event.kind.is_access() && event.paths.iter().any(is_telling)
 }
 
 /// A bar a step, drawn on a terminal only and only when it takes a while.
 struct Bars {
     bar: ProgressBar,
-    begun: std::time::Instant,
+    begun: Instant,
 }
 
 impl Bars {
@@ -165,7 +183,7 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        Self { bar, begun: std::time::Instant::now() }
+        Self { bar, begun: Instant::now() }
     }
 
     fn tell(&self, step: Step, done: u64, all: u64) {

@@ -1,6 +1,7 @@
 //! The `apprentice` command.
 
 mod args;
+mod background;
 mod config;
 mod docs;
 mod doctor;

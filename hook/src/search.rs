@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use engine::{
     recall::{
-        IndexError, Searcher,
+        Hit, IndexError, Searcher,
         search::{Query, Weights},
         update::Wait,
     },
@@ -20,27 +20,35 @@ use crate::{
 
 pub(crate) fn run(args: &Args, given: &args::Search) -> Result<ExitCode> {
     let setup = setup::read(args)?;
-    let searcher = open(&setup)?;
-    let embedder = index::embedder(&setup)?;
-    let text = given.query.join(" ");
-    let query = Query { text: &text, most: given.most, from: None, weights: Weights::default() };
-    let hits = searcher.search(&query, &*embedder)?;
+    let hits = match ask(&setup, given) {
+        Err(error) => {
+            mend(&setup, error)?;
+            ask(&setup, given)?
+        }
+        Ok(hits) => hits,
+    };
     let written = if given.json { report::hits_json(&hits) } else { report::hits_text(&hits, Color::On) };
     review::print(&written)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The index, built first where there is none or it cannot be used.
-fn open(setup: &Setup) -> Result<Searcher> {
-    let folder = index::folder(setup)?;
+fn ask(setup: &Setup, given: &args::Search) -> Result<Vec<Hit>> {
     let views = index::views(setup)?;
-    let views = views.each_ref().map(String::as_str);
-    match Searcher::open(&folder, &views) {
-        Err(error @ IndexError::None { .. }) => anstream::eprintln!("{error}; building it"),
-        Err(error) if error.is_mended_by_rebuilding() => anstream::eprintln!("{error}; building it anew"),
-        done => return Ok(done?),
-    }
-    let updated = index::bring_up(setup, Wait::UntilFree, false)?;
+    let searcher = Searcher::open(&index::folder(setup)?, &views.each_ref().map(String::as_str))?;
+    let text = given.query.join(" ");
+    let query = Query { text: &text, most: given.most, from: None, weights: Weights::default() };
+    Ok(searcher.search(&query, &*index::embedder(setup)?)?)
+}
+
+/// Builds the index where there is none or it cannot be used; any other error is handed back.
+fn mend(setup: &Setup, error: Error) -> Result<()> {
+    let anew = match error.downcast_ref::<IndexError>() {
+        Some(IndexError::None { .. }) => false,
+        Some(error) if error.is_mended_by_rebuilding() => true,
+        _ => return Err(error),
+    };
+    anstream::eprintln!("{error}; building it{}", if anew { " anew" } else { "" });
+    let updated = index::bring_up(setup, Wait::UntilFree, anew)?;
     index::say_notices(&updated.notices);
-    Ok(Searcher::open(&folder, &views)?)
+    Ok(())
 }

@@ -159,7 +159,8 @@ fn walk(root: &Path) -> Vec<Found> {
     let found = Mutex::new(Vec::new());
     let mut walk = WalkBuilder::new(root);
     // A folder with a `.git` of its own is another repository: a submodule, or a clone that lies here.
-    walk.hidden(false).require_git(false).filter_entry(|entry| {
+    // Ignore files above the root are another repository's, and `.ignore` is no word of git's.
+    walk.hidden(false).require_git(false).parents(false).ignore(false).filter_entry(|entry| {
         let is_other = || entry.depth() > 0 && entry.path().join(".git").exists();
         entry.file_name() != ".git" && !(entry.file_type().is_some_and(|kind| kind.is_dir()) && is_other())
     });
@@ -200,6 +201,11 @@ fn ignored_but_tracked(root: &Path, tracked: &HashMap<Vec<u8>, IndexEntry>, foun
     let stat = |path: &Vec<u8>| {
         let relative = RepoPath::new(path).ok()?;
         let meta = std::fs::symlink_metadata(root.join(&relative)).ok().filter(std::fs::Metadata::is_file)?;
+        // A folder that became a link leads elsewhere, and git sees no files behind it.
+        let above = Path::new(relative.as_str()).ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        if above.map(|above| root.join(above)).any(|above| above.is_symlink() || above.join(".git").exists()) {
+            return None;
+        }
         file(relative.as_ref(), &meta)
     };
     missing.filter_map(stat).collect()

@@ -61,20 +61,44 @@ pub enum IndexError {
 
 impl IndexError {
     pub(super) fn store(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match error.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged { why: error.to_string() },
-            _ => Self::Store(error),
-        }
+        use rusqlite::{Error as E, ErrorCode as C};
+        let is_damage = match &error {
+            E::SqliteFailure(code, why) => {
+                let has_other_tables = || why.as_deref().is_some_and(|why| why.starts_with("no such "));
+                matches!(code.code, C::DatabaseCorrupt | C::NotADatabase) || has_other_tables()
+            }
+            E::SqlInputError { msg, .. } => msg.starts_with("no such "),
+            E::InvalidColumnType(..) | E::FromSqlConversionFailure(..) | E::IntegralValueOutOfRange(..) => true,
+            _ => false,
+        };
+        if is_damage { Self::Damaged { why: error.to_string() } } else { Self::Store(error) }
     }
 
     pub(super) fn words(error: tantivy::TantivyError) -> Self {
+        use std::io::ErrorKind as K;
         use tantivy::TantivyError as E;
-        match &error {
-            E::DataCorruption(_) | E::SchemaError(_) | E::IncompatibleIndex(_) | E::OpenReadError(_) => {
-                Self::Damaged { why: error.to_string() }
-            }
-            _ => Self::Words(error),
+        let is_damage = match &error {
+            E::DataCorruption(_) | E::SchemaError(_) | E::IncompatibleIndex(_) | E::OpenReadError(_) => true,
+            E::OpenDirectoryError(_) | E::InternalError(_) | E::DeserializeError(_) => true,
+            E::IoError(error) => matches!(error.kind(), K::NotFound | K::UnexpectedEof | K::InvalidData),
+            _ => false,
+        };
+        if is_damage { Self::Damaged { why: error.to_string() } } else { Self::Words(error) }
+    }
+
+    /// What the file system said, where it was the file system.
+    fn refusal(&self) -> Option<std::io::ErrorKind> {
+        use std::io::ErrorKind as K;
+        match self {
+            Self::Io { source, .. } => Some(source.kind()),
+            Self::Store(error) => match error.sqlite_error_code()? {
+                rusqlite::ErrorCode::DiskFull => Some(K::StorageFull),
+                rusqlite::ErrorCode::ReadOnly => Some(K::ReadOnlyFilesystem),
+                rusqlite::ErrorCode::PermissionDenied => Some(K::PermissionDenied),
+                _ => None,
+            },
+            Self::Words(tantivy::TantivyError::IoError(error)) => Some(error.kind()),
+            _ => None,
         }
     }
 
@@ -85,11 +109,18 @@ impl IndexError {
 
     /// What to do, where something can be done.
     pub fn advice(&self) -> Option<&'static str> {
+        use std::io::ErrorKind as K;
         match self {
             Self::None { .. } => Some("`apprentice index build`"),
             Self::Damaged { .. } | Self::Foreign { .. } => Some("`apprentice index build` makes it anew"),
             Self::Busy => Some("wait until it is done; `apprentice index status` says who writes"),
-            _ => None,
+            _ => match self.refusal()? {
+                K::PermissionDenied | K::ReadOnlyFilesystem => {
+                    Some("make that folder writable; an index that was built there before can be searched as it is")
+                }
+                K::StorageFull => Some("free some space and run it again; the last index that was finished still answers"),
+                _ => None,
+            },
         }
     }
 }

@@ -9,9 +9,37 @@ use std::{
 
 use super::error::IndexError;
 
-/// The folder of an index: `lock`, `store.db` and `words/`.
+/// The folder of an index: `lock`, `current`, and a folder for each generation.
 #[derive(Debug, Clone)]
 pub(super) struct Folder(PathBuf);
+
+/// One index that was begun from nothing: `store.db` and `words/`. It is made beside the one that answers, and takes its
+/// place when `current` names it; so whatever ends a build, the last good index answers, and no words are ever read with
+/// a store that they were not made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Generation(PathBuf);
+
+impl Generation {
+    pub(super) fn store(&self) -> PathBuf {
+        self.0.join("store.db")
+    }
+
+    pub(super) fn words(&self) -> PathBuf {
+        self.0.join("words")
+    }
+
+    /// Whether its parts are there.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] names what is missing.
+    pub(super) fn check(&self) -> Result<(), IndexError> {
+        let missing = [self.store(), self.words().join("meta.json")].into_iter().find(|part| !part.is_file());
+        missing.map_or(Ok(()), |part| Err(IndexError::Damaged { why: format!("`{}` is missing", part.display()) }))
+    }
+}
+
+/// The file that names the generation that answers.
+const CURRENT: &str = "current";
 
 /// Whether to wait for another writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,23 +64,73 @@ impl Folder {
         &self.0
     }
 
-    pub(super) fn store(&self) -> PathBuf {
-        self.0.join("store.db")
+    /// The index that answers; none where none was built.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] when what names it cannot be understood.
+    pub(super) fn current(&self) -> Result<Option<Generation>, IndexError> {
+        let path = self.0.join(CURRENT);
+        let named = match fs::read(&path) {
+            Ok(bytes) => String::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<u64>().ok()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(IndexError::Io { what: "read", path, source }),
+        };
+        let damaged = || IndexError::Damaged { why: format!("`{}` names no index", path.display()) };
+        named.map(|number| Some(self.generation(number))).ok_or_else(damaged)
     }
 
-    pub(super) fn words(&self) -> PathBuf {
-        self.0.join("words")
+    fn generation(&self, number: u64) -> Generation {
+        Generation(self.0.join(number.to_string()))
     }
 
-    /// Whether something was built here, by whichever version.
-    pub(super) fn is_there(&self) -> bool {
-        self.store().is_file() && self.words().join("meta.json").is_file()
+    /// The numbers of all generations that are there, finished or not.
+    fn numbers(&self) -> Vec<u64> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// An empty generation beside the one that answers.
+    pub(super) fn begin(&self, _: &Lock) -> Result<Generation, IndexError> {
+        let current = self.current().ok().flatten();
+        self.keep_only(current.as_ref());
+        let generation = self.generation(self.numbers().into_iter().max().unwrap_or(0) + 1);
+        self.create(&generation.words())?;
+        Ok(generation)
+    }
+
+    /// Makes a generation the one that answers, in one step, and takes the others away.
+    pub(super) fn publish(&self, _: &Lock, generation: &Generation) -> Result<(), IndexError> {
+        let path = self.0.join(CURRENT);
+        let name = generation.0.file_name().unwrap_or_default().as_encoded_bytes();
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".current").tempfile_in(&self.0)?;
+            file.write_all(name)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|source| IndexError::Io { what: "write", path: path.clone(), source })?;
+        self.keep_only(Some(generation));
+        Ok(())
+    }
+
+    /// Takes away a generation that came to nothing.
+    pub(super) fn discard(&self, _: &Lock, generation: &Generation) {
+        // What cannot be removed now is removed when the next one begins.
+        let _ = fs::remove_dir_all(&generation.0);
+    }
+
+    fn keep_only(&self, kept: Option<&Generation>) {
+        let others = self.numbers().into_iter().map(|number| self.generation(number));
+        for other in others.filter(|other| Some(other) != kept) {
+            // Somebody may still read it, and some systems then refuse; it goes when the next one begins.
+            let _ = fs::remove_dir_all(&other.0);
+        }
     }
 
     /// Makes the folder and takes the right to write in it.
     pub(super) fn lock(&self, wait: Wait) -> Result<Lock, IndexError> {
         self.create(&self.0)?;
-        self.create(&self.words())?;
         let path = self.0.join("lock");
         let failed = |source| IndexError::Io { what: "write", path: path.clone(), source };
         let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
@@ -91,34 +169,17 @@ impl Folder {
         fs::create_dir_all(path).map_err(|source| IndexError::Io { what: "make", path: path.to_owned(), source })
     }
 
-    /// Takes everything away but the lock, which the caller holds.
-    pub(super) fn clear(&self, _: &Lock) -> Result<(), IndexError> {
-        let gone = |path: PathBuf, done: io::Result<()>| match done {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(IndexError::Io { what: "remove", path, source })
-            }
-            _ => Ok(()),
-        };
-        for name in ["store.db", "store.db-wal", "store.db-shm", "store.db-journal"] {
-            let path = self.0.join(name);
-            gone(path.clone(), fs::remove_file(&path))?;
-        }
-        gone(self.words(), fs::remove_dir_all(self.words()))?;
-        self.create(&self.words())
-    }
-
-    /// Whether this process may write here. A folder on a read-only disk, or somebody else's, can still be read.
-    pub(super) fn can_write(&self) -> bool {
-        OpenOptions::new().append(true).open(self.store()).is_ok()
-            && tempfile::Builder::new().prefix(".try").tempfile_in(&self.0).is_ok()
-    }
-
     /// Bytes on disk.
     pub(super) fn bytes(&self) -> u64 {
-        let size = |folder: &Path| -> u64 {
+        fn size(folder: &Path) -> u64 {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|meta| meta.len()).sum()
-        };
-        size(&self.0) + size(&self.words())
+            let one = |entry: fs::DirEntry| match entry.metadata() {
+                Ok(meta) if meta.is_dir() => size(&entry.path()),
+                Ok(meta) => meta.len(),
+                Err(_) => 0,
+            };
+            entries.map(one).sum()
+        }
+        size(&self.0)
     }
 }

@@ -90,28 +90,42 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Opens the index in a folder, making an empty one where there is none.
-    pub(super) fn open(folder: &Path) -> Result<Self, IndexError> {
+    /// Makes an empty one in an empty folder.
+    pub(super) fn create(folder: &Path) -> Result<Self, IndexError> {
         let (schema, fields) = Fields::schema();
-        let directory = tantivy::directory::MmapDirectory::open(folder)
-            .map_err(|error| IndexError::Damaged { why: error.to_string() })?;
         let index = Index::builder()
             .schema(schema)
             .tokenizers(tokenizers())
-            .open_or_create(directory)
+            .create_in_dir(folder)
             .map_err(IndexError::words)?;
         Ok(Self { index, fields })
     }
 
+    /// Opens what is there, for writing.
+    pub(super) fn open(folder: &Path) -> Result<Self, IndexError> {
+        Self::known(Index::open_in_dir(folder).map_err(IndexError::words)?)
+    }
+
     /// Opens what is there, writing nothing: not even a lock.
     pub(super) fn open_read_only(folder: &Path) -> Result<Self, IndexError> {
+        Self::known(Index::open(super::read_only::ReadOnly::open(folder)?).map_err(IndexError::words)?)
+    }
+
+    fn known(mut index: Index) -> Result<Self, IndexError> {
         let (schema, fields) = Fields::schema();
-        let mut index = Index::open(super::read_only::ReadOnly::open(folder)?).map_err(IndexError::words)?;
         if index.schema() != schema {
             return Err(IndexError::Foreign { why: "its fields differ".into() });
         }
         index.set_tokenizers(tokenizers());
         Ok(Self { index, fields })
+    }
+
+    /// Reads every byte and compares it with what was written.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] names a file that differs.
+    pub(super) fn check(&self) -> Result<(), IndexError> {
+        check(&self.index)
     }
 
     pub(super) fn writer(&self, bytes: usize) -> Result<WordsWriter<'_>, IndexError> {
@@ -259,6 +273,14 @@ impl WordsReader {
         Ok(hits)
     }
 
+    /// Reads every byte and compares it with what was written.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] names a file that differs.
+    pub(super) fn check(&self) -> Result<(), IndexError> {
+        check(&self.index)
+    }
+
     /// How many chunks the word index holds for these units; for checking that nothing is missing.
     pub(super) fn count(&self, view: &InView) -> Result<usize, IndexError> {
         let searcher = self.reader.searcher();
@@ -269,5 +291,12 @@ impl WordsReader {
             count += alive.filter(|&doc| ids.first(doc).is_some_and(|id| view(unit_of(id)))).count();
         }
         Ok(count)
+    }
+}
+
+fn check(index: &Index) -> Result<(), IndexError> {
+    match index.validate_checksum().map_err(IndexError::words)?.into_iter().min() {
+        None => Ok(()),
+        Some(file) => Err(IndexError::Damaged { why: format!("`words/{}` is not what was written", file.display()) }),
     }
 }

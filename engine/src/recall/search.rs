@@ -4,18 +4,19 @@ use std::{
     collections::HashMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
 use super::{
     chunk::Chunk,
     error::IndexError,
-    folder::Folder,
+    folder::{Folder, Generation},
     fuse::{self, Features, Question},
     lexical::{self, InView, Words, WordsReader},
-    store::{self, FORMAT, Place, Row, Store, UnitId, unit_of},
+    store::{self, Place, Row, Store, UnitId, unit_of},
     vector::Codes,
 };
 use crate::model::Embedder;
@@ -86,19 +87,28 @@ impl Searcher {
     /// built anew.
     pub fn open(folder: &Path, libraries: &[&str]) -> Result<Self, IndexError> {
         let folder = Folder::new(folder);
-        if !folder.is_there() {
-            return Err(IndexError::None { folder: folder.path().to_owned() });
+        let mut tries = 0;
+        loop {
+            let generation = folder.current()?.ok_or_else(|| IndexError::None { folder: folder.path().to_owned() })?;
+            match Self::of(&generation, libraries) {
+                // A writer may have taken away just now what was about to be read.
+                Err(IndexError::Damaged { .. } | IndexError::Store(_)) if tries < 5 => {
+                    std::thread::sleep(Duration::from_millis(2 << tries));
+                    tries += 1;
+                }
+                done => return done,
+            }
         }
-        let store = Store::open_read_only(&folder.store(), folder.can_write())?;
-        let format = store.meta("format")?.unwrap_or_default();
-        if format != FORMAT {
-            return Err(IndexError::Foreign { why: format!("format {format}, this is format {FORMAT}") });
-        }
+    }
+
+    fn of(generation: &Generation, libraries: &[&str]) -> Result<Self, IndexError> {
+        generation.check()?;
+        let store = Store::open_read_only(&generation.store())?;
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let dimensions = number(store.meta("dimensions")?);
         let embedder = store.meta("embedder")?.unwrap_or_default();
         let units = store.members(libraries)?;
-        let words = Words::open_read_only(&folder.words())?.reader()?;
+        let words = Words::open_read_only(&generation.words())?.reader()?;
         Ok(Self {
             view: in_view(&units),
             store: Mutex::new(store),
@@ -266,33 +276,59 @@ impl Searcher {
         Ok(self.store().rows(&ids)?.into_iter().map(|row| (row.place, row.chunk)).collect())
     }
 
-    /// Checks that every chunk in view has its words and that no part of the index is missing: (chunks, words, vectors).
+    /// Reads everything, and checks that it is what was written, that every unit in view has its chunks, every chunk
+    /// its words, and every unit all of its vectors: (chunks, words, vectors). Only a slow embedder may owe some.
     ///
     /// # Errors
-    /// [`IndexError::Damaged`] when something is.
+    /// [`IndexError::Damaged`] when something is missing or differs.
     pub fn verify(&self) -> Result<(usize, usize, usize), IndexError> {
-        let damaged = |why: String| IndexError::Damaged { why };
+        self.words.check()?;
         let store = self.store();
-        let mut chunks = 0;
+        store.check()?;
+        let may_owe = store.meta("instant")?.as_deref() != Some("1");
+        let (mut chunks, mut vectors) = (0, 0);
         for &unit in &self.units {
-            let sql = "SELECT chunks, settled, (SELECT count(*) FROM chunk WHERE id >> 16 = ?1 AND id BETWEEN ?1 << 16 AND (?1 << 16) + 65535)
-                       FROM unit WHERE id = ?1";
-            let mut statement = store.connection.prepare_cached(sql).map_err(IndexError::store)?;
-            let (said, settled, there): (i64, i64, i64) = statement
-                .query_row([unit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .map_err(|_| damaged(format!("unit {unit} is in view and not there")))?;
-            if said != there || settled != 1 {
-                return Err(damaged(format!("unit {unit} has {there} of {said} chunks, settled {settled}")));
+            let (of_unit, with_vectors) = self.verify_unit(&store, unit)?;
+            if with_vectors != of_unit && !(may_owe && with_vectors == 0) {
+                return Err(damaged(format!("unit {unit} has {with_vectors} vectors for {of_unit} chunks")));
             }
-            chunks += there as usize;
+            chunks += of_unit;
+            vectors += with_vectors;
         }
         let words = self.words.count(&self.view)?;
         if words != chunks {
             return Err(damaged(format!("{words} of {chunks} chunks have their words")));
         }
-        let vectors = Codes::load(&store, &self.units, self.dimensions)?.len();
         Ok((chunks, words, vectors))
     }
+
+    /// How many chunks and vectors a unit in view has.
+    fn verify_unit(&self, store: &Store, unit: UnitId) -> Result<(usize, usize), IndexError> {
+        let sql = "SELECT chunks, settled, (SELECT count(*) FROM chunk WHERE id BETWEEN ?1 << 16 AND (?1 << 16) + 65535),
+                          coalesce((SELECT length(codes) FROM code WHERE unit = ?1), 0),
+                          coalesce((SELECT length(vectors) FROM exact WHERE unit = ?1), 0)
+                   FROM unit WHERE id = ?1";
+        let mut statement = store.connection.prepare_cached(sql).map_err(IndexError::store)?;
+        let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<[i64; 5]> {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?])
+        };
+        let row = statement.query_row([unit], read).optional().map_err(IndexError::store)?;
+        let [said, settled, there, codes, exact] =
+            row.ok_or_else(|| damaged(format!("unit {unit} is in view and not there")))?;
+        if said != there || settled != 1 {
+            return Err(damaged(format!("unit {unit} has {there} of {said} chunks, settled {settled}")));
+        }
+        let (code, vector) = (self.dimensions as i64 + 4, self.dimensions as i64 * 4);
+        let vectors = codes / code;
+        if codes != vectors * code || exact != vectors * vector {
+            return Err(damaged(format!("unit {unit} has {codes} bytes of codes and {exact} of vectors")));
+        }
+        Ok((there as usize, vectors as usize))
+    }
+}
+
+fn damaged(why: String) -> IndexError {
+    IndexError::Damaged { why }
 }
 
 /// The first hits, a definition that was cut into parts only once.

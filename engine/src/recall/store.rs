@@ -15,7 +15,7 @@ use super::{
 use crate::source::RepoPath;
 
 /// Raised whenever what is stored changes its meaning; an index of another version is built anew.
-pub(super) const FORMAT: &str = "1";
+pub(super) const FORMAT: &str = "2";
 
 const SCHEMA: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -122,38 +122,75 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens for reading and writing, making the tables of a new file.
-    pub(super) fn open(path: &Path) -> Result<Self, IndexError> {
-        let connection = Connection::open(path).map_err(IndexError::store)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(IndexError::store)?;
-        let set = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA mmap_size = 1073741824;
-                   PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;";
-        connection.execute_batch(set).map_err(IndexError::store)?;
-        let store = Self { connection };
-        let has_tables: bool = store
-            .connection
-            .query_row("SELECT EXISTS(SELECT 1 FROM sqlite_schema WHERE name = 'meta')", [], |row| row.get(0))
-            .map_err(IndexError::store)?;
-        if !has_tables {
-            let schema = format!("BEGIN IMMEDIATE; {SCHEMA} COMMIT;");
-            store.connection.execute_batch(&schema).map_err(IndexError::store)?;
-            store.set_meta("format", FORMAT)?;
-        }
+    /// Makes an empty one.
+    pub(super) fn create(path: &Path) -> Result<Self, IndexError> {
+        let store = Self::writable(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let schema = format!("BEGIN IMMEDIATE; {SCHEMA} INSERT INTO meta VALUES('format', '{FORMAT}'); COMMIT;");
+        store.connection.execute_batch(&schema).map_err(IndexError::store)?;
         Ok(store)
     }
 
-    /// Opens for reading. In a folder that cannot be written to, nobody else writes either, and SQLite is told so.
-    pub(super) fn open_read_only(path: &Path, can_write: bool) -> Result<Self, IndexError> {
+    /// Opens for reading and writing.
+    ///
+    /// # Errors
+    /// [`IndexError::Foreign`] when another version made it.
+    pub(super) fn open(path: &Path) -> Result<Self, IndexError> {
+        Self::writable(path, OpenFlags::empty())?.known()
+    }
+
+    /// Every step is on disk before the next begins, even when the power fails: a number that the words know is never
+    /// given to another content.
+    fn writable(path: &Path, more: OpenFlags) -> Result<Self, IndexError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+        let connection = Connection::open_with_flags(path, flags).map_err(IndexError::store)?;
+        connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(IndexError::store)?;
+        let set = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = 1073741824;
+                   PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY;";
+        connection.execute_batch(set).map_err(IndexError::store)?;
+        Ok(Self { connection })
+    }
+
+    /// Opens for reading, also where nothing can be written: without a log there is no writer, and SQLite is told so.
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, IndexError> {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        match Self::readable(path, None).and_then(Self::known) {
+            Err(IndexError::Store(_)) if !Path::new(&log).exists() => {
+                Self::readable(path, Some("immutable=1")).and_then(Self::known)
+            }
+            done => done,
+        }
+    }
+
+    fn readable(path: &Path, how: Option<&str>) -> Result<Self, IndexError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let mut uri = url::Url::from_file_path(path)
             .map_err(|()| IndexError::Damaged { why: format!("`{}` is not an absolute path", path.display()) })?;
-        if !can_write {
-            uri.set_query(Some("immutable=1"));
-        }
+        uri.set_query(how);
         let connection = Connection::open_with_flags(uri.as_str(), flags).map_err(IndexError::store)?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(IndexError::store)?;
         connection.execute_batch("PRAGMA mmap_size = 1073741824; PRAGMA query_only = 1;").map_err(IndexError::store)?;
         Ok(Self { connection })
+    }
+
+    fn known(self) -> Result<Self, IndexError> {
+        match self.meta("format")?.as_deref() {
+            Some(FORMAT) => Ok(self),
+            Some(other) => Err(IndexError::Foreign { why: format!("format {other}, this is format {FORMAT}") }),
+            None => Err(IndexError::Damaged { why: "it does not say its format".to_owned() }),
+        }
+    }
+
+    /// Reads every page and compares the tables with their indexes.
+    ///
+    /// # Errors
+    /// [`IndexError::Damaged`] says what SQLite found.
+    pub(super) fn check(&self) -> Result<(), IndexError> {
+        let found: String = self
+            .connection
+            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+            .map_err(IndexError::store)?;
+        if found == "ok" { Ok(()) } else { Err(IndexError::Damaged { why: found }) }
     }
 
     pub(super) fn meta(&self, key: &str) -> Result<Option<String>, IndexError> {
@@ -173,6 +210,14 @@ impl Store {
         let sql =
             "SELECT u.origin, u.place, u.content, u.id FROM view v JOIN unit u ON u.id = v.unit WHERE v.tree = ?1";
         self.units(sql, [tree])
+    }
+
+    /// The names of all views.
+    pub(super) fn views(&self) -> Result<Vec<String>, IndexError> {
+        let mut statement =
+            self.connection.prepare("SELECT DISTINCT tree FROM view").map_err(IndexError::store)?;
+        let names = statement.query_map([], |row| row.get(0)).map_err(IndexError::store)?;
+        names.map(|name| name.map_err(IndexError::store)).collect()
     }
 
     /// Every unit that is whole, in any view or none.

@@ -108,6 +108,11 @@ impl Library for Tree {
         }
     }
 
+    /// A linked work tree has its folder below the common one until it is removed or pruned.
+    fn is_gone(&self, view: &str) -> bool {
+        view.starts_with("worktrees/") && !self.repository.common_dir().join(view).is_dir()
+    }
+
     fn recent(&self, since: Option<&str>) -> Option<(String, Vec<(String, i64)>)> {
         let head = self.repository.head()?;
         if since == Some(&head) {

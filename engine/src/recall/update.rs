@@ -2,6 +2,7 @@
 //!
 //! Three steps, each whole on disk before the next: new units go into the store, in no view; their words are committed
 //! in tantivy; the view is switched in one transaction. Whatever kills the writer, the old view or the new one answers.
+//! A build begins a new index beside the old one, which answers until then.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,10 +21,10 @@ pub use super::folder::Wait;
 use super::{
     chunk::Chunked,
     error::IndexError,
-    folder::Folder,
+    folder::{Folder, Lock},
     lexical::{Words, WordsWriter},
     passage::Parts,
-    store::{self, FORMAT, MOST_CHUNKS, Place, Store, Unit, UnitId},
+    store::{self, MOST_CHUNKS, Place, Store, Unit, UnitId},
 };
 use crate::{model::Embedder, notice::Notice};
 
@@ -54,6 +55,11 @@ pub trait Library: Sync {
     /// # Errors
     /// A [`Notice`] when it cannot be read.
     fn chunks(&self, item: &Item) -> Result<Option<Chunked>, Notice>;
+
+    /// Whether another view is that of a library that is no more.
+    fn is_gone(&self, _view: &str) -> bool {
+        false
+    }
 
     /// When paths were last changed, in seconds since 1970, as far as that was not known at `since`; and a name for now.
     fn recent(&self, since: Option<&str>) -> Option<(String, Vec<(String, i64)>)>;
@@ -111,49 +117,68 @@ pub fn update(folder: &Path, libraries: &[&dyn Library], options: &Options<'_>) 
     let folder = Folder::new(folder);
     let lock = folder.lock(options.wait)?;
     let mut updated = Updated::default();
-    if options.anew {
-        folder.clear(&lock)?;
-    }
-    match attempt(&folder, libraries, options, &mut updated) {
-        Err(error) if error.is_mended_by_rebuilding() => {
-            updated = Updated::default();
-            updated.notices.push(Notice::note("index", format!("built anew: {error}")));
-            folder.clear(&lock)?;
-            attempt(&folder, libraries, options, &mut updated)?;
+    if !options.anew {
+        match keep_up(&folder, libraries, options, &mut updated) {
+            Err(IndexError::None { .. }) => {}
+            Err(error) if error.is_mended_by_rebuilding() => {
+                updated = Updated::default();
+                updated.notices.push(Notice::note("index", format!("built anew: {error}")));
+            }
+            done => return done.map(|()| updated),
         }
-        done => done?,
     }
+    build(&folder, &lock, libraries, options, &mut updated)?;
     Ok(updated)
 }
 
-fn attempt(
+/// Whether an index answers in this folder, by whichever version.
+pub fn is_there(folder: &Path) -> bool {
+    !matches!(Folder::new(folder).current(), Ok(None))
+}
+
+fn keep_up(
     folder: &Folder,
     libraries: &[&dyn Library],
     options: &Options<'_>,
     updated: &mut Updated,
 ) -> Result<(), IndexError> {
-    let mut store = Store::open(&folder.store())?;
-    check_origin(&store, options.embedder)?;
-    let words = Words::open(&folder.words())?;
-    sweep_unsettled(&mut store)?;
-    for library in libraries {
-        let mut writing = Writing { store: &mut store, words: &words, options };
-        writing.bring_up(*library, updated)?;
-    }
+    let generation = folder.current()?.ok_or_else(|| IndexError::None { folder: folder.path().to_owned() })?;
+    generation.check()?;
+    let mut store = Store::open(&generation.store())?;
+    let words = Words::open(&generation.words())?;
+    words.check()?;
     let mut writing = Writing { store: &mut store, words: &words, options };
-    writing.forget_old()?;
+    writing.bring_up_all(libraries, updated)?;
     writing.make_vectors(updated)
 }
 
-/// Whether this index is one of ours, with these vectors; a new one is from here on.
-fn check_origin(store: &Store, embedder: &dyn Embedder) -> Result<(), IndexError> {
-    let format = store.meta("format")?.unwrap_or_default();
-    if format != FORMAT {
-        return Err(IndexError::Foreign { why: format!("format {format}, this is format {FORMAT}") });
-    }
+/// Makes an index beside the one that answers. It takes its place once its words are whole; what a slow embedder makes
+/// comes later, so that hours of its work are not lost with the process.
+fn build(
+    folder: &Folder,
+    lock: &Lock,
+    libraries: &[&dyn Library],
+    options: &Options<'_>,
+    updated: &mut Updated,
+) -> Result<(), IndexError> {
+    let generation = folder.begin(lock)?;
+    let mut fill = || -> Result<_, IndexError> {
+        let mut store = Store::create(&generation.store())?;
+        let words = Words::create(&generation.words())?;
+        Writing { store: &mut store, words: &words, options }.bring_up_all(libraries, updated)?;
+        Ok((store, words))
+    };
+    let (mut store, words) = fill().inspect_err(|_| folder.discard(lock, &generation))?;
+    folder.publish(lock, &generation)?;
+    Writing { store: &mut store, words: &words, options }.make_vectors(updated)
+}
+
+/// Whether this index has these vectors; a new one has from here on.
+fn check_embedder(store: &Store, embedder: &dyn Embedder) -> Result<(), IndexError> {
     match store.meta("embedder")? {
         None => {
             store.set_meta("dimensions", &embedder.dimensions().to_string())?;
+            store.set_meta("instant", if embedder.is_instant() { "1" } else { "0" })?;
             store.set_meta("embedder", embedder.name())
         }
         Some(name) if name == embedder.name() => Ok(()),
@@ -161,18 +186,6 @@ fn check_origin(store: &Store, embedder: &dyn Embedder) -> Result<(), IndexError
             Err(IndexError::Foreign { why: format!("its vectors are of `{name}`, not of `{}`", embedder.name()) })
         }
     }
-}
-
-/// Takes out what a writer left half done.
-fn sweep_unsettled(store: &mut Store) -> Result<(), IndexError> {
-    store.transaction(|transaction| {
-        let run = || -> rusqlite::Result<()> {
-            let mut statement = transaction.prepare("SELECT id FROM unit WHERE settled = 0")?;
-            let ids: Vec<UnitId> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            ids.into_iter().try_for_each(|id| store::remove(transaction, id))
-        };
-        run().map_err(IndexError::store)
-    })
 }
 
 struct Writing<'a> {
@@ -188,6 +201,69 @@ const BATCH: usize = 400;
 const MEMORY: (usize, usize) = (20_000_000, 200_000_000);
 
 impl Writing<'_> {
+    fn bring_up_all(&mut self, libraries: &[&dyn Library], updated: &mut Updated) -> Result<(), IndexError> {
+        check_embedder(self.store, self.options.embedder)?;
+        self.forget(|transaction| {
+            transaction.prepare("SELECT id FROM unit WHERE settled = 0")?.query_map([], |row| row.get(0))?.collect()
+        })?;
+        for library in libraries {
+            self.bring_up(*library, updated)?;
+        }
+        self.drop_views(libraries)?;
+        // Branches that were left are cheap to come back to for two weeks.
+        const KEPT_SECONDS: i64 = 14 * 24 * 3600;
+        let sql = "SELECT id FROM unit WHERE settled = 1 AND left_at > 0 AND left_at < ?1
+                   AND NOT EXISTS(SELECT 1 FROM view WHERE view.unit = unit.id)";
+        self.forget(|connection| {
+            connection.prepare(sql)?.query_map([now() - KEPT_SECONDS], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Takes out units that are in no view: what a writer left half done, or what was left long ago. They are marked
+    /// first, so that no view takes them in again when this ends between the words and the store.
+    fn forget(
+        &mut self,
+        find: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<Vec<UnitId>>,
+    ) -> Result<(), IndexError> {
+        let old = find(&self.store.connection).map_err(IndexError::store)?;
+        if old.is_empty() {
+            return Ok(());
+        }
+        self.store.transaction(|transaction| {
+            let mut mark =
+                transaction.prepare("UPDATE unit SET settled = 0 WHERE id = ?1").map_err(IndexError::store)?;
+            old.iter().try_for_each(|unit| mark.execute([unit]).map(drop)).map_err(IndexError::store)
+        })?;
+        let mut words = self.words.writer(MEMORY.0)?;
+        old.iter().for_each(|&unit| words.remove(unit));
+        words.commit()?;
+        words.finish()?;
+        self.store.transaction(|transaction| {
+            old.iter().try_for_each(|&unit| store::remove(transaction, unit)).map_err(IndexError::store)
+        })
+    }
+
+    /// Drops the views of work trees that are no more.
+    fn drop_views(&mut self, libraries: &[&dyn Library]) -> Result<(), IndexError> {
+        let gone: Vec<String> = {
+            let views = self.store.views()?.into_iter();
+            views.filter(|view| libraries.iter().any(|library| library.is_gone(view))).collect()
+        };
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.store.transaction(|transaction| {
+            let run = |view: &String| -> rusqlite::Result<()> {
+                let left = "UPDATE unit SET left_at = ?2 WHERE id IN (SELECT unit FROM view WHERE tree = ?1)";
+                transaction.execute(left, params![view, now()])?;
+                transaction.execute("DELETE FROM view WHERE tree = ?1", [view])?;
+                transaction.execute("DELETE FROM meta WHERE key = ?1", [recent_key(view)])?;
+                Ok(())
+            };
+            gone.iter().try_for_each(run).map_err(IndexError::store)
+        })
+    }
+
     fn bring_up(&mut self, library: &dyn Library, updated: &mut Updated) -> Result<(), IndexError> {
         let items = library.items()?;
         let view = self.store.view(library.name())?;
@@ -197,7 +273,9 @@ impl Writing<'_> {
             false => self.store.settled()?,
         };
         let known = |item: &Item| view.get(&key(item)).or_else(|| settled.get(&key(item))).copied();
-        let fresh: Vec<&Item> = items.iter().filter(|item| known(item).is_none()).collect();
+        let mut fresh: Vec<&Item> = items.iter().filter(|item| known(item).is_none()).collect();
+        let mut seen = HashSet::new();
+        fresh.retain(|item| seen.insert((&item.place, &item.content)));
         let mut units: HashSet<UnitId> = items.iter().filter_map(known).collect();
         if !fresh.is_empty() {
             units.extend(self.add(library, &fresh, updated)?);
@@ -305,7 +383,7 @@ impl Writing<'_> {
     }
 
     fn note_recent(&mut self, library: &dyn Library) -> Result<(), IndexError> {
-        let key = format!("recent {}", library.name());
+        let key = recent_key(library.name());
         let since = self.store.meta(&key)?;
         let Some((now, paths)) = library.recent(since.as_deref()) else { return Ok(()) };
         if since.as_deref() == Some(&now) {
@@ -321,27 +399,6 @@ impl Writing<'_> {
             run().map_err(IndexError::store)
         })?;
         self.store.set_meta(&key, &now)
-    }
-
-    /// Takes out what has been in no view for two weeks: branches that were left are cheap to come back to until then.
-    fn forget_old(&mut self) -> Result<(), IndexError> {
-        const KEPT_SECONDS: i64 = 14 * 24 * 3600;
-        let sql = "SELECT id FROM unit WHERE settled = 1 AND left_at > 0 AND left_at < ?1
-                   AND NOT EXISTS(SELECT 1 FROM view WHERE view.unit = unit.id)";
-        let read = |connection: &rusqlite::Connection| -> rusqlite::Result<Vec<UnitId>> {
-            connection.prepare(sql)?.query_map([now() - KEPT_SECONDS], |row| row.get(0))?.collect()
-        };
-        let old = read(&self.store.connection).map_err(IndexError::store)?;
-        if old.is_empty() {
-            return Ok(());
-        }
-        let mut words = self.words.writer(MEMORY.0)?;
-        old.iter().for_each(|&unit| words.remove(unit));
-        words.commit()?;
-        words.finish()?;
-        self.store.transaction(|transaction| {
-            old.iter().try_for_each(|&unit| store::remove(transaction, unit)).map_err(IndexError::store)
-        })
     }
 
     /// Makes the vectors that a slow embedder has not made yet, a few chunks at a time; each batch stays once made.
@@ -433,6 +490,11 @@ fn prepare(library: &dyn Library, item: &Item, embedder: &dyn Embedder) -> Resul
     Ok(Prepared(Unit { place, content, title, imports, chunks, vectors }))
 }
 
+/// Where the commit is kept up to which the dates of a view's files are known.
+fn recent_key(view: &str) -> String {
+    format!("recent {view}")
+}
+
 /// Seconds since 1970.
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
@@ -490,8 +552,7 @@ pub fn behind(folder: &Path, library: &dyn Library) -> Result<usize, IndexError>
 }
 
 fn readable(folder: &Folder) -> Result<Store, IndexError> {
-    match folder.is_there() {
-        true => Store::open_read_only(&folder.store(), folder.can_write()),
-        false => Err(IndexError::None { folder: folder.path().to_owned() }),
-    }
+    let generation = folder.current()?.ok_or_else(|| IndexError::None { folder: folder.path().to_owned() })?;
+    generation.check()?;
+    Store::open_read_only(&generation.store())
 }

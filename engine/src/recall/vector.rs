@@ -55,11 +55,6 @@ impl Codes {
         }
     }
 
-    /// How many vectors there are.
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
     /// The `most` chunks whose vectors lie nearest, as (chunk, cosine), nearest first.
     pub(super) fn nearest(&self, query: &[f32], most: usize) -> Vec<(u64, f32)> {
         if query.len() != self.dimensions || self.ids.is_empty() {

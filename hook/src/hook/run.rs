@@ -12,7 +12,7 @@ use engine::{
 
 use crate::{
     args::{Args, HookType},
-    env, review,
+    background, env, review,
     setup::{self, Setup},
 };
 
@@ -47,7 +47,11 @@ fn before_commit(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let review = review_of(&setup, versions)?;
-    conclude(&setup, &review, "git commit --no-verify")
+    let code = conclude(&setup, &review, "git commit --no-verify")?;
+    if code == ExitCode::SUCCESS {
+        background::keep_up(args, &setup);
+    }
+    Ok(code)
 }
 
 /// Git gives one line a ref on standard input: `LOCAL-REF LOCAL-ID REMOTE-REF REMOTE-ID`.
@@ -77,6 +81,7 @@ fn after_merge(args: &Args) -> Result<ExitCode> {
     for notice in notices {
         anstream::eprintln!("apprentice: {}: {}", notice.about, notice.what);
     }
+    background::keep_up(args, &setup);
     Ok(ExitCode::SUCCESS)
 }
 
