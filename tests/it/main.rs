@@ -8,5 +8,6 @@ mod formats;
 mod hook;
 mod linters;
 mod managers;
+mod recall;
 mod repositories;
 mod walls;
