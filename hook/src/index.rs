@@ -97,6 +97,7 @@ fn in_background(setup: &Setup) -> Result<ExitCode> {
 }
 
 fn status(setup: &Setup, verify: bool) -> Result<ExitCode> {
+    setup.repository()?.work_dir()?;
     let folder = folder(setup)?;
     let status = update::status(&folder, &tree::name(setup.repository()?))?;
     let mut text = format!(

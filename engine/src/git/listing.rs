@@ -223,3 +223,44 @@ fn hash(root: &Path, found: &Found) -> Option<Oid> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests make the files they look at")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn repository() -> (tempfile::TempDir, Repository) {
+        let folder = tempfile::tempdir().unwrap();
+        git2::Repository::init(folder.path()).unwrap();
+        let repository = Repository::discover(folder.path()).unwrap();
+        (folder, repository)
+    }
+
+    #[test]
+    fn a_file_that_changes_or_goes_before_it_is_read_has_no_content() {
+        let (folder, repository) = repository();
+        let path = folder.path().join("a.py");
+        fs::write(&path, "one").unwrap();
+        let listed = repository.listing(100).unwrap();
+        assert_eq!(repository.content(&listed[0]).unwrap().as_deref(), Some(&b"one"[..]));
+        fs::write(&path, "two").unwrap();
+        assert_eq!(repository.content(&listed[0]).unwrap(), None);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(repository.content(&listed[0]).unwrap(), None);
+        fs::create_dir(&path).unwrap();
+        assert_eq!(repository.content(&listed[0]).unwrap(), None);
+    }
+
+    #[test]
+    fn long_files_are_left_out_and_equal_contents_have_equal_ids() {
+        let (folder, repository) = repository();
+        for (name, text) in [("a", "same"), ("b", "same"), ("long", "longer than that")] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let listed = repository.listing(4).unwrap();
+        assert_eq!(listed.iter().map(|listed| listed.path.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(listed[0].content, listed[1].content);
+    }
+}

@@ -88,9 +88,13 @@ impl IndexError {
 
     /// What the file system said, where it was the file system.
     fn refusal(&self) -> Option<std::io::ErrorKind> {
+        use rusqlite::{Error as E, ffi};
+        const NO_ROOM: [i32; 2] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE];
         use std::io::ErrorKind as K;
         match self {
             Self::Io { source, .. } => Some(source.kind()),
+            // SQLite has these two for a disk that is full where it writes its log.
+            Self::Store(E::SqliteFailure(code, _)) if NO_ROOM.contains(&code.extended_code) => Some(K::StorageFull),
             Self::Store(error) => match error.sqlite_error_code()? {
                 rusqlite::ErrorCode::DiskFull => Some(K::StorageFull),
                 rusqlite::ErrorCode::ReadOnly => Some(K::ReadOnlyFilesystem),
@@ -118,7 +122,9 @@ impl IndexError {
                 K::PermissionDenied | K::ReadOnlyFilesystem => {
                     Some("make that folder writable; an index that was built there before can be searched as it is")
                 }
-                K::StorageFull => Some("free some space and run it again; the last index that was finished still answers"),
+                K::StorageFull => {
+                    Some("free some space and run it again; the last index that was finished still answers")
+                }
                 _ => None,
             },
         }

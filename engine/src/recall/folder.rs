@@ -28,6 +28,11 @@ impl Generation {
         self.0.join("words")
     }
 
+    /// Whether something was written that is not in the store itself yet.
+    pub(super) fn has_log(&self) -> bool {
+        fs::metadata(self.0.join("store.db-wal")).is_ok_and(|log| log.len() > 0)
+    }
+
     /// Whether its parts are there.
     ///
     /// # Errors
@@ -181,5 +186,55 @@ impl Folder {
             entries.map(one).sum()
         }
         size(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_answers_when_it_is_named_and_not_before() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(&place.path().join("index"));
+        assert_eq!(folder.current().unwrap(), None);
+        let lock = folder.lock(Wait::Never).unwrap();
+        let first = folder.begin(&lock).unwrap();
+        assert_eq!(folder.current().unwrap(), None);
+        folder.publish(&lock, &first).unwrap();
+        let second = folder.begin(&lock).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(folder.current().unwrap(), Some(first.clone()));
+        // Ended here, the next one begins without what was left.
+        fs::write(second.store(), "half").unwrap();
+        let third = folder.begin(&lock).unwrap();
+        assert!(first.words().is_dir() && !third.store().exists());
+        folder.publish(&lock, &third).unwrap();
+        assert_eq!((folder.current().unwrap(), first.words().exists()), (Some(third), false));
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_damage_and_missing_parts_are() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path());
+        for garbage in [&b""[..], b"none", b"\xff", b"-1", b"../7"] {
+            fs::write(place.path().join(CURRENT), garbage).unwrap();
+            assert!(matches!(folder.current(), Err(IndexError::Damaged { .. })), "{garbage:?}");
+        }
+        fs::write(place.path().join(CURRENT), "7\n").unwrap();
+        let generation = folder.current().unwrap().unwrap();
+        assert!(generation.check().unwrap_err().to_string().contains("store.db` is missing"));
+    }
+
+    #[test]
+    fn one_writes_at_a_time_and_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::new(place.path());
+        let lock = folder.lock(Wait::Never).unwrap();
+        assert!(matches!(folder.lock(Wait::Never), Err(IndexError::Busy)));
+        assert_eq!(folder.writer(), Some(std::process::id()));
+        drop(lock);
+        assert_eq!(folder.writer(), None);
+        folder.lock(Wait::Never).map(drop).unwrap();
     }
 }

@@ -1,6 +1,9 @@
 //! Which chunks hold these words? A tantivy index over symbol, path, signature, doc and body, each with its weight.
 
-use std::path::Path;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use tantivy::{
     Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term,
@@ -135,7 +138,7 @@ impl Words {
 
     pub(super) fn reader(&self) -> Result<WordsReader, IndexError> {
         let builder = self.index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(0);
-        let reader = builder.try_into().map_err(IndexError::words)?;
+        let reader = guarded(|| builder.try_into().map_err(IndexError::words))?;
         Ok(WordsReader { fields: self.fields, index: self.index.clone(), reader })
     }
 }
@@ -258,12 +261,16 @@ impl WordsReader {
     }
 
     fn top(&self, query: impl Query, view: &InView, most: usize) -> Result<Vec<(u64, f32)>, IndexError> {
+        guarded(|| self.top_unguarded(&query, view, most))
+    }
+
+    fn top_unguarded(&self, query: &dyn Query, view: &InView, most: usize) -> Result<Vec<(u64, f32)>, IndexError> {
         let searcher = self.reader.searcher();
         let view = std::sync::Arc::clone(view);
         let in_view = move |id: u64| view(unit_of(id));
         let collector =
             FilterCollector::new("id".to_owned(), in_view, TopDocs::with_limit(most.max(1)).order_by_score());
-        let found = searcher.search(&query, &collector).map_err(IndexError::words)?;
+        let found = searcher.search(query, &collector).map_err(IndexError::words)?;
         let mut hits = Vec::with_capacity(found.len());
         for (score, address) in found {
             let segment = searcher.segment_reader(address.segment_ord);
@@ -299,4 +306,10 @@ fn check(index: &Index) -> Result<(), IndexError> {
         None => Ok(()),
         Some(file) => Err(IndexError::Damaged { why: format!("`words/{}` is not what was written", file.display()) }),
     }
+}
+
+/// tantivy trusts the bytes it wrote, and panics on others.
+fn guarded<T>(read: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
+    let panicked = |_| Err(IndexError::Damaged { why: "the words cannot be read".to_owned() });
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
 }

@@ -103,7 +103,7 @@ impl Searcher {
 
     fn of(generation: &Generation, libraries: &[&str]) -> Result<Self, IndexError> {
         generation.check()?;
-        let store = Store::open_read_only(&generation.store())?;
+        let store = Store::open_read_only(generation)?;
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let dimensions = number(store.meta("dimensions")?);
         let embedder = store.meta("embedder")?.unwrap_or_default();
@@ -304,7 +304,8 @@ impl Searcher {
 
     /// How many chunks and vectors a unit in view has.
     fn verify_unit(&self, store: &Store, unit: UnitId) -> Result<(usize, usize), IndexError> {
-        let sql = "SELECT chunks, settled, (SELECT count(*) FROM chunk WHERE id BETWEEN ?1 << 16 AND (?1 << 16) + 65535),
+        let sql =
+            "SELECT chunks, settled, (SELECT count(*) FROM chunk WHERE id BETWEEN ?1 << 16 AND (?1 << 16) + 65535),
                           coalesce((SELECT length(codes) FROM code WHERE unit = ?1), 0),
                           coalesce((SELECT length(vectors) FROM exact WHERE unit = ?1), 0)
                    FROM unit WHERE id = ?1";

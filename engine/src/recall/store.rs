@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 use super::{
     chunk::{Chunk, Kind},
     error::IndexError,
+    folder::Generation,
 };
 use crate::source::RepoPath;
 
@@ -151,13 +152,10 @@ impl Store {
     }
 
     /// Opens for reading, also where nothing can be written: without a log there is no writer, and SQLite is told so.
-    pub(super) fn open_read_only(path: &Path) -> Result<Self, IndexError> {
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        match Self::readable(path, None).and_then(Self::known) {
-            Err(IndexError::Store(_)) if !Path::new(&log).exists() => {
-                Self::readable(path, Some("immutable=1")).and_then(Self::known)
-            }
+    pub(super) fn open_read_only(generation: &Generation) -> Result<Self, IndexError> {
+        let (path, has_log) = (generation.store(), generation.has_log());
+        match Self::readable(&path, None).and_then(Self::known) {
+            Err(IndexError::Store(_)) if !has_log => Self::readable(&path, Some("immutable=1")).and_then(Self::known),
             done => done,
         }
     }
@@ -186,10 +184,8 @@ impl Store {
     /// # Errors
     /// [`IndexError::Damaged`] says what SQLite found.
     pub(super) fn check(&self) -> Result<(), IndexError> {
-        let found: String = self
-            .connection
-            .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-            .map_err(IndexError::store)?;
+        let found: String =
+            self.connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(IndexError::store)?;
         if found == "ok" { Ok(()) } else { Err(IndexError::Damaged { why: found }) }
     }
 
@@ -214,8 +210,7 @@ impl Store {
 
     /// The names of all views.
     pub(super) fn views(&self) -> Result<Vec<String>, IndexError> {
-        let mut statement =
-            self.connection.prepare("SELECT DISTINCT tree FROM view").map_err(IndexError::store)?;
+        let mut statement = self.connection.prepare("SELECT DISTINCT tree FROM view").map_err(IndexError::store)?;
         let names = statement.query_map([], |row| row.get(0)).map_err(IndexError::store)?;
         names.map(|name| name.map_err(IndexError::store)).collect()
     }

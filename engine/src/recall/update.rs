@@ -554,5 +554,316 @@ pub fn behind(folder: &Path, library: &dyn Library) -> Result<usize, IndexError>
 fn readable(folder: &Folder) -> Result<Store, IndexError> {
     let generation = folder.current()?.ok_or_else(|| IndexError::None { folder: folder.path().to_owned() })?;
     generation.check()?;
-    Store::open_read_only(&generation.store())
+    Store::open_read_only(&generation)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        model::{EmbedError, Passage},
+        recall::{
+            Searcher,
+            chunk::{Chunk, Kind},
+            search::Query,
+        },
+    };
+
+    /// Documents in memory: some are gone when they are read.
+    #[derive(Default)]
+    struct Shelf {
+        name: &'static str,
+        texts: Mutex<BTreeMap<String, String>>,
+        unreadable: Mutex<HashSet<String>>,
+        gone: Vec<&'static str>,
+    }
+
+    impl Shelf {
+        fn of(texts: &[(&str, &str)]) -> Self {
+            let texts = texts.iter().map(|&(place, text)| (place.to_owned(), text.to_owned())).collect();
+            Self { name: "shelf", texts: Mutex::new(texts), ..Self::default() }
+        }
+
+        fn put(&self, place: &str, text: &str) {
+            self.texts.lock().unwrap().insert(place.to_owned(), text.to_owned());
+        }
+
+        fn take(&self, place: &str) {
+            self.texts.lock().unwrap().remove(place);
+        }
+    }
+
+    impl Library for Shelf {
+        fn name(&self) -> &str {
+            self.name
+        }
+
+        fn items(&self) -> Result<Vec<Item>, IndexError> {
+            let texts = self.texts.lock().unwrap();
+            let item = |(place, text): (&String, &String)| Item {
+                place: Place::Document(place.clone()),
+                content: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
+                title: String::new(),
+            };
+            Ok(texts.iter().map(item).collect())
+        }
+
+        fn chunks(&self, item: &Item) -> Result<Option<Chunked>, Notice> {
+            let place = item.place.as_str();
+            if self.unreadable.lock().unwrap().contains(place) {
+                return Err(Notice::note(place, "changed while it was read"));
+            }
+            let Some(text) = self.texts.lock().unwrap().get(place).cloned() else { return Ok(None) };
+            let chunk = |(at, line): (usize, &str)| Chunk {
+                kind: Kind::Window,
+                symbol: Vec::new(),
+                signature: String::new(),
+                doc: String::new(),
+                calls: Vec::new(),
+                lines: (at as u32 + 1, at as u32 + 1),
+                part: 0,
+                text: line.to_owned(),
+            };
+            Ok(Some(Chunked { imports: Vec::new(), chunks: text.lines().enumerate().map(chunk).collect() }))
+        }
+
+        fn is_gone(&self, view: &str) -> bool {
+            self.gone.contains(&view)
+        }
+
+        fn recent(&self, _: Option<&str>) -> Option<(String, Vec<(String, i64)>)> {
+            None
+        }
+    }
+
+    /// Counts letters.
+    struct Letters {
+        name: &'static str,
+        is_instant: bool,
+    }
+
+    const LETTERS: Letters = Letters { name: "letters", is_instant: true };
+    const SLOW: Letters = Letters { name: "slow", is_instant: false };
+
+    impl Letters {
+        fn vector(text: &str) -> Vec<f32> {
+            let mut vector = vec![0.1_f32; 26];
+            let letters = text.bytes().filter(u8::is_ascii_lowercase);
+            letters.for_each(|letter| vector[usize::from(letter - b'a')] += 1.0);
+            crate::model::table::normalize(&mut vector);
+            vector
+        }
+    }
+
+    impl Embedder for Letters {
+        fn name(&self) -> &str {
+            self.name
+        }
+
+        fn dimensions(&self) -> usize {
+            26
+        }
+
+        fn is_instant(&self) -> bool {
+            self.is_instant
+        }
+
+        fn passages(&self, passages: &[Passage<'_>]) -> Result<Vec<Vec<f32>>, EmbedError> {
+            Ok(passages.iter().map(|passage| Self::vector(passage.body)).collect())
+        }
+
+        fn query(&self, text: &str) -> Result<Vec<f32>, EmbedError> {
+            Ok(Self::vector(text))
+        }
+    }
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        stop: AtomicBool,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), stop: AtomicBool::new(false) }
+        }
+
+        fn try_update(&self, shelf: &Shelf, embedder: &Letters) -> Result<Updated, IndexError> {
+            let (stop, progress) = (&self.stop, &|_: Step, _: u64, _: u64| {});
+            let options = Options { embedder, wait: Wait::UntilFree, anew: false, progress, stop };
+            update(self.folder.path(), &[shelf], &options)
+        }
+
+        fn update(&self, shelf: &Shelf) -> Updated {
+            self.try_update(shelf, &LETTERS).unwrap()
+        }
+
+        fn searcher(&self) -> Searcher {
+            Searcher::open(self.folder.path(), &["shelf"]).unwrap()
+        }
+
+        /// Every text that is found by a word that all have, with its place.
+        fn found(&self, word: &str) -> Vec<(String, String)> {
+            let query = Query { text: word, most: 1000, ..Query::default() };
+            let hits = self.searcher().search(&query, &LETTERS).unwrap();
+            let mut found: Vec<_> =
+                hits.into_iter().map(|hit| (hit.place.as_str().to_owned(), hit.chunk.text)).collect();
+            found.sort();
+            found
+        }
+
+        fn change(&self, sql: &str) -> usize {
+            let generation = Folder::new(self.folder.path()).current().unwrap().unwrap();
+            Store::open(&generation.store()).unwrap().connection.execute(sql, []).unwrap()
+        }
+    }
+
+    fn pair(place: &str, text: &str) -> (String, String) {
+        (place.to_owned(), text.to_owned())
+    }
+
+    #[test]
+    fn what_is_held_is_found_and_what_is_gone_is_not() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one\nword two"), ("b", "word three")]));
+        let updated = scene.update(&shelf);
+        assert_eq!((updated.added, updated.left, updated.units, updated.chunks), (2, 0, 2, 3));
+        shelf.put("a", "word four");
+        shelf.take("b");
+        let updated = scene.update(&shelf);
+        assert_eq!((updated.added, updated.left, updated.units, updated.chunks), (1, 2, 1, 1));
+        assert_eq!(scene.found("word"), [pair("a", "word four")]);
+        assert_eq!(scene.searcher().verify().unwrap(), (1, 1, 1));
+    }
+
+    #[test]
+    fn another_format_or_embedder_is_built_anew_with_a_note() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one")]));
+        scene.update(&shelf);
+        assert_eq!(scene.change("UPDATE meta SET value = '0' WHERE key = 'format'"), 1);
+        let error = Searcher::open(scene.folder.path(), &["shelf"]).map(drop).unwrap_err();
+        assert!(matches!(error, IndexError::Foreign { .. }), "{error}");
+        let updated = scene.update(&shelf);
+        assert!(updated.notices[0].what.contains("built anew") && updated.notices[0].what.contains("format 0"));
+        assert_eq!(scene.found("word").len(), 1);
+
+        let updated = scene.try_update(&shelf, &SLOW).unwrap();
+        assert!(updated.notices[0].what.contains("of `letters`, not of `slow`"), "{:?}", updated.notices);
+        let error = scene.searcher().search(&Query { text: "word", most: 1, ..Query::default() }, &LETTERS);
+        assert!(error.unwrap_err().is_mended_by_rebuilding());
+    }
+
+    #[test]
+    fn a_stopped_update_leaves_the_old_view() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one")]));
+        scene.update(&shelf);
+        shelf.put("a", "word two");
+        scene.stop.store(true, Ordering::Relaxed);
+        assert!(matches!(scene.try_update(&shelf, &LETTERS), Err(IndexError::Stopped)));
+        assert_eq!(scene.found("word"), [pair("a", "word one")]);
+        scene.stop.store(false, Ordering::Relaxed);
+        scene.update(&shelf);
+        assert_eq!(scene.found("word"), [pair("a", "word two")]);
+        scene.searcher().verify().unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_tried_again() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one"), ("b", "word two")]));
+        shelf.unreadable.lock().unwrap().insert("a".into());
+        let updated = scene.update(&shelf);
+        assert_eq!((updated.units, updated.notices.len()), (1, 1));
+        assert_eq!(scene.found("word"), [pair("b", "word two")]);
+        shelf.unreadable.lock().unwrap().clear();
+        assert_eq!((scene.update(&shelf).added, scene.found("word").len()), (1, 2));
+    }
+
+    #[test]
+    fn what_was_left_long_ago_is_forgotten_and_what_was_half_forgotten_comes_back_whole() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one"), ("b", "word two")]));
+        scene.update(&shelf);
+        shelf.take("b");
+        scene.update(&shelf);
+        assert_eq!(scene.change("UPDATE unit SET left_at = 1 WHERE left_at > 0"), 1);
+        scene.update(&shelf);
+        assert_eq!(scene.change("DELETE FROM unit WHERE place = 'b'"), 0, "it is gone already");
+        shelf.put("b", "word two");
+        assert_eq!(scene.update(&shelf).added, 1);
+
+        // Ended between the mark and the words, or the words and the store.
+        shelf.take("b");
+        scene.update(&shelf);
+        assert_eq!(scene.change("UPDATE unit SET settled = 0 WHERE place = 'b'"), 1);
+        shelf.put("b", "word two");
+        assert_eq!(scene.update(&shelf).added, 1);
+        assert_eq!(scene.searcher().verify().unwrap(), (2, 2, 2));
+        assert_eq!(scene.found("word").len(), 2);
+    }
+
+    #[test]
+    fn a_view_of_a_library_that_is_no_more_is_dropped() {
+        let (scene, mut shelf) = (Scene::new(), Shelf::of(&[("a", "word one")]));
+        let other = Shelf { name: "other", ..Shelf::of(&[("b", "word two")]) };
+        scene.update(&other);
+        scene.update(&shelf);
+        assert_eq!(status(scene.folder.path(), "other").unwrap().units, 1);
+        shelf.gone.push("other");
+        scene.update(&shelf);
+        assert_eq!(status(scene.folder.path(), "other").unwrap().units, 0);
+        assert_eq!(scene.change("UPDATE unit SET left_at = 1 WHERE left_at > 0"), 1, "it can be forgotten");
+    }
+
+    #[test]
+    fn a_slow_embedders_vectors_come_after_the_words_and_are_made_once() {
+        let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one\nword two"), ("b", "word one")]));
+        let updated = scene.try_update(&shelf, &SLOW).unwrap();
+        assert_eq!((updated.added, updated.vectors), (2, 3));
+        assert_eq!(scene.searcher().verify().unwrap(), (3, 3, 3));
+        scene.change("DELETE FROM code WHERE unit = 1");
+        scene.change("DELETE FROM exact WHERE unit = 1");
+        let (chunks, words, vectors) = scene.searcher().verify().unwrap();
+        assert!((chunks, words) == (3, 3) && vectors < 3, "what a slow embedder owes is no damage");
+        scene.try_update(&shelf, &SLOW).unwrap();
+        assert_eq!(scene.searcher().verify().unwrap(), (3, 3, 3));
+    }
+
+    #[test]
+    fn verify_sees_what_is_missing() {
+        for damage in [
+            "DELETE FROM chunk WHERE id & 65535 = 1",
+            "DELETE FROM code WHERE unit = 1",
+            "UPDATE exact SET vectors = substr(vectors, 5) WHERE unit = 1",
+            "UPDATE unit SET settled = 0 WHERE id = 1",
+            "DELETE FROM unit WHERE id = 1",
+        ] {
+            let (scene, shelf) = (Scene::new(), Shelf::of(&[("a", "word one\nword two")]));
+            scene.update(&shelf);
+            assert_eq!(scene.change(damage), 1, "{damage}");
+            assert!(matches!(scene.searcher().verify(), Err(IndexError::Damaged { .. })), "{damage}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+        #[test]
+        fn after_any_edits_exactly_what_is_held_is_found(
+            rounds in prop::collection::vec(prop::collection::vec((0..6_u8, prop::option::of("[a-z]{3,6}")), 0..5), 1..6)
+        ) {
+            let (scene, shelf) = (Scene::new(), Shelf::of(&[]));
+            for edits in rounds {
+                for (place, text) in edits {
+                    match text {
+                        Some(text) => shelf.put(&place.to_string(), &format!("word {text}")),
+                        None => shelf.take(&place.to_string()),
+                    }
+                }
+                scene.update(&shelf);
+                let held: Vec<_> = shelf.texts.lock().unwrap().clone().into_iter().collect();
+                prop_assert_eq!(scene.found("word"), held.clone());
+                prop_assert_eq!(scene.searcher().verify().unwrap(), (held.len(), held.len(), held.len()));
+            }
+        }
+    }
 }

@@ -85,7 +85,14 @@ fn an_interrupt_ends_it() {
     let repo = answers(3);
     let mut watch = Watch::start(&repo);
     let mut kill = repo.command("kill");
-    kit::run({ kill.args(["-INT", &watch.child.id().to_string()]); kill }, b"").expect_code(0);
+    kit::run(
+        {
+            kill.args(["-INT", &watch.child.id().to_string()]);
+            kill
+        },
+        b"",
+    )
+    .expect_code(0);
     soon("it ends", || watch.child.try_wait().expect("a child of ours").is_some());
     let status = watch.child.wait().expect("its end");
     assert!(status.signal() == Some(2) || status.code() == Some(130), "{status:?}");

@@ -1,0 +1,3 @@
+def greet(name):
+    """Says hello to somebody."""
+    return f"hello {name}"

@@ -1,0 +1,5 @@
+import greeting
+
+
+def run():
+    print(greeting.greet("you"))
