@@ -4,6 +4,8 @@
 //! found when something is said within one line of it. The macro figure is the mean over sources, so that a large
 //! suite does not drown a small one.
 
+pub mod retrieval;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -63,26 +65,33 @@ pub enum EvalError {
         why: String,
     },
     /// No kind of labelled data has these fields.
-    #[error("the rows are of no known kind: expected `code` with `positives`, or `buggy` with `fixed`")]
+    #[error(
+        "the rows are of no known kind: expected `code` with `positives`, `buggy` with `fixed`, or `query` with \
+             `relevant_idx` and a corpus"
+    )]
     UnknownKind,
     /// There is nothing in it.
     #[error("there are no rows")]
     Empty,
+    /// The corpus could not be indexed or searched.
+    #[error("cannot search the corpus")]
+    Search(#[from] crate::recall::IndexError),
 }
 
 /// The score of one run, as `eval --format json` writes it.
 #[derive(Debug, Serialize)]
 pub struct Score {
-    /// `findings` or `defects`.
+    /// `findings`, `defects` or `retrieval`.
     pub kind: &'static str,
     /// Rows scored.
     pub rows: usize,
-    /// Means over sources.
+    /// Means over sources; of retrieval, what ships.
     #[serde(rename = "macro")]
     pub mean: BTreeMap<&'static str, f64>,
     /// The same measures a source, with the counts they come from.
     pub by_source: BTreeMap<String, BTreeMap<&'static str, f64>>,
     /// What each check hit and missed: (labelled lines or files hit, clean lines hit).
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_check: BTreeMap<String, (u64, u64)>,
 }
 

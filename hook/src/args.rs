@@ -360,6 +360,9 @@ pub(crate) struct Eval {
     /// JSON lines of labelled cases.
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    /// JSON lines of the documents that questions in --data are answered from.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) corpus: Option<PathBuf>,
     /// More rules: files or folders.
     #[arg(long, value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,

@@ -3,23 +3,41 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use engine::{check::rule::RuleSet, eval, pipeline::Engine, review::Baseline};
+use engine::{
+    check::rule::RuleSet,
+    eval::{self, EvalError, Score},
+    pipeline::Engine,
+    review::Baseline,
+};
 
-use crate::{args, files, setup};
+use crate::{args, env, files, index, setup};
 
 pub(crate) fn run(all: &args::Args, args: &args::Eval) -> Result<ExitCode> {
     let text = files::read_text(&args.data)?;
-    let mut rules = RuleSet::builtin();
-    for path in &args.rules {
-        rules = rules.with(crate::rules::read(path)?);
-    }
-    let engine = Engine::new(setup::read(all)?.config, rules, Baseline::default())?;
-    let score = eval::score(&engine, &text).with_context(|| format!("cannot score `{}`", args.data.display()))?;
+    let scored = match &args.corpus {
+        Some(corpus) => retrieval(all, &text, &files::read_text(corpus)?)?,
+        None => findings(all, args, &text)?,
+    };
+    let score = scored.with_context(|| format!("cannot score `{}`", args.data.display()))?;
     match args.format {
         args::ScoreFormat::Json => anstream::println!("{}", serde_json::to_string_pretty(&score)?),
         args::ScoreFormat::Text => print(&score),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn retrieval(all: &args::Args, questions: &str, corpus: &str) -> Result<Result<Score, EvalError>> {
+    let embedder = index::embedder(&setup::read(all)?)?;
+    Ok(eval::retrieval::score(questions, corpus, &env::temporary(), &*embedder))
+}
+
+fn findings(all: &args::Args, args: &args::Eval, text: &str) -> Result<Result<Score, EvalError>> {
+    let mut rules = RuleSet::builtin();
+    for path in &args.rules {
+        rules = rules.with(crate::rules::read(path)?);
+    }
+    let engine = Engine::new(setup::read(all)?.config, rules, Baseline::default())?;
+    Ok(eval::score(&engine, text))
 }
 
 fn print(score: &eval::Score) {

@@ -42,6 +42,14 @@ impl Default for Weights {
     }
 }
 
+impl Weights {
+    /// One field alone, in the order above; to learn what each tells.
+    pub fn only(self, field: usize) -> Self {
+        let alone = |at: usize| f32::from(u8::from(at == field));
+        Self { symbol: alone(0), path: alone(1), signature: alone(2), doc: alone(3), body: alone(4) }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Fields {
     id: Field,

@@ -14,12 +14,14 @@ use super::{
     chunk::Chunk,
     error::IndexError,
     folder::{Folder, Generation},
-    fuse::{self, Features, Question},
+    fuse::{self, Question},
     lexical::{self, InView, Words, WordsReader},
     store::{self, Place, Row, Store, UnitId, unit_of},
     vector::Codes,
 };
 use crate::model::Embedder;
+
+pub use super::fuse::Features;
 
 /// A question with what is known of who asks.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +62,9 @@ pub struct Hit {
     /// What the score is made of.
     #[serde(skip)]
     pub features: Features,
+    /// BM25 over the fields as they weigh; 0 when the chunk was not among the best by words.
+    #[serde(skip)]
+    pub bm25: f32,
 }
 
 /// How many each search brings to the fusion.
@@ -149,7 +154,7 @@ impl Searcher {
             features.ranks += 30.0 / (60.0 + rank as f32);
         }
         self.complete_meaning(&vector, &mut found);
-        self.ranked(query, found)
+        self.ranked(query, found, best)
     }
 
     fn by_words(&self, query: &Query<'_>) -> Result<Vec<(u64, f32)>, IndexError> {
@@ -226,7 +231,7 @@ impl Searcher {
         }
     }
 
-    fn ranked(&self, query: &Query<'_>, found: HashMap<u64, Features>) -> Result<Vec<Hit>, IndexError> {
+    fn ranked(&self, query: &Query<'_>, found: HashMap<u64, Features>, best: f32) -> Result<Vec<Hit>, IndexError> {
         let ids: Vec<u64> = found.keys().copied().collect();
         let question = Question::new(query.text);
         let store = self.store();
@@ -243,7 +248,17 @@ impl Searcher {
                 ..own
             };
             let score = features.score(&query.weights.features);
-            hits.push((row.id, Hit { place: row.place, title: row.title, chunk: row.chunk, score, features }));
+            hits.push((
+                row.id,
+                Hit {
+                    place: row.place,
+                    title: row.title,
+                    chunk: row.chunk,
+                    score,
+                    features,
+                    bm25: best * features.words,
+                },
+            ));
         }
         hits.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then(a.0.cmp(&b.0)));
         Ok(one_a_definition(hits.into_iter().map(|(_, hit)| hit), query.most))
