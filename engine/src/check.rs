@@ -5,6 +5,7 @@ pub mod linter;
 mod native;
 pub mod rule;
 mod taint;
+pub mod twin;
 
 use std::{
     cell::{Cell, OnceCell},
@@ -37,6 +38,8 @@ pub struct Target<'a> {
     pub change: &'a FileChange,
     /// Limits of native checks.
     pub limits: &'a ChecksConfig,
+    /// Who knows of twins in other files, where somebody does.
+    pub twins: Option<&'a dyn twin::Twins>,
     tree: OnceCell<Option<Tree>>,
     tree_before: OnceCell<Option<Tree>>,
     document: OnceCell<Option<native::yaml::Document>>,
@@ -57,6 +60,7 @@ impl<'a> Target<'a> {
             before,
             change,
             limits,
+            twins: None,
             tree: OnceCell::new(),
             tree_before: OnceCell::new(),
             document: OnceCell::new(),

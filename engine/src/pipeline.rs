@@ -1,5 +1,6 @@
 //! The sentence itself: a change is read, checks make findings, what is proven becomes a patch, and a review is made.
 
+mod explain;
 mod lint;
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use explain::Known;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use lint::Linted;
 use rayon::prelude::*;
@@ -18,12 +20,14 @@ use crate::{
         Target, allow,
         linter::Workshop,
         rule::{RuleError, RuleSet},
+        twin::Twins,
     },
     config::{Config, ConfigError, Level},
     edit::{self, Applicability, Edit},
     finding::{CheckId, Finding, Severity},
     notice::Notice,
     patch::{self, Unproven, VerifiedPatch},
+    recall::evidence::Recall,
     review::{Baseline, Review, Reviewed, Standing},
     source::{Content, Ignored, RepoPath, SourceFile, Sources, Unreadable},
 };
@@ -38,6 +42,7 @@ pub struct Engine {
     ignored: Ignored,
     levels: Levels,
     workshop: Option<Workshop>,
+    recall: Option<Recall>,
 }
 
 impl Engine {
@@ -59,6 +64,7 @@ impl Engine {
             baseline,
             config,
             workshop: None,
+            recall: None,
         })
     }
 
@@ -66,6 +72,13 @@ impl Engine {
     #[must_use]
     pub fn with_workshop(mut self, workshop: Workshop) -> Self {
         self.workshop = Some(workshop);
+        self
+    }
+
+    /// The same, giving findings evidence from this index unless the configuration says no.
+    #[must_use]
+    pub fn with_recall(mut self, recall: Recall) -> Self {
+        self.recall = Some(recall);
         self
     }
 
@@ -109,11 +122,15 @@ impl Engine {
         }
         let texts = self.texts_to_lint(loaded.iter().filter_map(|loaded| loaded.file.clone()));
         let linted = self.lint(&texts, &*new, &*old);
+        let reading = self.recall.as_ref().filter(|_| self.config.recall.enable).map(Recall::reading);
+        let known =
+            reading.as_ref().map(|reading| Known { engine: self, reading, change: &change, old: &*old, new: &*new });
+        let twins = known.as_ref().map(|known| known as &dyn Twins);
         let outcomes: Vec<Outcome> = change
             .files
             .par_iter()
             .zip(loaded)
-            .map(|(file, loaded)| self.review_file(file, loaded, &troubles, &linted))
+            .map(|(file, loaded)| self.review_file(file, loaded, &troubles, &linted, twins))
             .collect();
         let (mut findings, mut files) = (Vec::new(), Vec::new());
         for outcome in outcomes {
@@ -123,8 +140,12 @@ impl Engine {
         }
         notices.extend(troubles.notices());
         notices.extend(linted.notices.iter().cloned());
-        notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         files.sort_by(|a: &SourceFile, b| a.path.cmp(&b.path));
+        if let Some(known) = &known {
+            known.explain(&mut findings, &files);
+        }
+        notices.extend(reading.and_then(explain::trouble));
+        notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         Review { change, findings, notices, files }
     }
 
@@ -151,10 +172,17 @@ impl Engine {
         }
     }
 
-    fn review_file(&self, change: &FileChange, loaded: Loaded, troubles: &Troubles, linted: &Linted<'_>) -> Outcome {
+    fn review_file(
+        &self,
+        change: &FileChange,
+        loaded: Loaded,
+        troubles: &Troubles,
+        linted: &Linted<'_>,
+        twins: Option<&dyn Twins>,
+    ) -> Outcome {
         let Loaded { file, before, notice } = loaded;
-        let findings =
-            file.as_ref().map(|file| self.look(file, before.as_ref(), change, troubles, linted)).unwrap_or_default();
+        let look = |file| self.look(file, before.as_ref(), change, troubles, linted, twins);
+        let findings = file.as_ref().map(look).unwrap_or_default();
         Outcome { findings, file, notice }
     }
 
@@ -170,9 +198,11 @@ impl Engine {
         change: &FileChange,
         troubles: &Troubles,
         linted: &Linted<'_>,
+        twins: Option<&dyn Twins>,
     ) -> Vec<Reviewed> {
-        let run = |file: &SourceFile| {
-            let target = Target::new(file, before, change, &self.config.checks);
+        let run_with = |file: &SourceFile, twins| {
+            let mut target = Target::new(file, before, change, &self.config.checks);
+            target.twins = twins;
             let mut findings = self.rules.run(&target, &mut |error| troubles.tell_rule(error));
             if let Some(line) = target.passed_over() {
                 troubles.tell_table(&file.path, line);
@@ -186,7 +216,8 @@ impl Engine {
             findings.retain_mut(|finding| self.levels.apply(finding));
             findings
         };
-        let own = run(file);
+        let own = run_with(file, twins);
+        let run = |file: &SourceFile| run_with(file, None);
         let linters = self.leveled(linted.findings(file));
         let mut found = [&own[..], &linters].concat();
         found.sort_by(|a, b| (a.span, &a.check).cmp(&(b.span, &b.check)));
@@ -300,7 +331,7 @@ impl Engine {
             applied: Vec::new(),
         };
         for _ in 0..MOST_ROUNDS {
-            let findings = self.look(&file, before.as_ref(), &change, &Troubles::default(), linted);
+            let findings = self.look(&file, before.as_ref(), &change, &Troubles::default(), linted, None);
             let Some((bytes, applied)) = one_round(&file, &findings, most) else { return Some((mended, None)) };
             mended.after = bytes.into();
             mended.applied.extend(applied);

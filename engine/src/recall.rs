@@ -6,6 +6,7 @@ pub mod document;
 pub mod crawl;
 pub mod corpus;
 mod error;
+pub mod evidence;
 mod folder;
 mod tokens;
 mod twin;

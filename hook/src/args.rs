@@ -95,6 +95,9 @@ pub(crate) struct Review {
     /// Do not run external linters.
     #[arg(long)]
     pub(crate) no_linters: bool,
+    /// Do not look for evidence in the index.
+    #[arg(long)]
+    pub(crate) no_recall: bool,
     /// Make the safe proven patches, in the index and the work tree alike; unstaged edits stay.
     #[arg(long)]
     pub(crate) apply: bool,

@@ -51,6 +51,9 @@ fn read_setup(args: &args::Args, review: &args::Review) -> Result<Setup> {
     if review.no_linters {
         setup.layers.set("linters.enable", "false", &flag("--no-linters"))?;
     }
+    if review.no_recall {
+        setup.layers.set("recall.enable", "false", &flag("--no-recall"))?;
+    }
     if review.all {
         setup.layers.set("review.untouched_lines", "true", &flag("--all"))?;
     }

@@ -15,11 +15,12 @@ use engine::{
     git::{Repository, RepositoryError},
     notice::Notice,
     pipeline::Engine,
+    recall::evidence::Recall,
     review::Baseline,
     source::{Ignored, RepoPath},
 };
 
-use crate::{args::Args, env, files};
+use crate::{args::Args, env, files, index};
 
 /// Everything a command needs to know before it starts.
 pub(crate) struct Setup {
@@ -84,7 +85,17 @@ impl Setup {
         let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
             .ignoring(self.ignored()?)
             .with_workshop(self.workshop());
+        let engine = match self.recall() {
+            Some(recall) => engine.with_recall(recall),
+            None => engine,
+        };
         Ok((engine, notices))
+    }
+
+    /// The repository's index, not opened yet; none outside a repository.
+    fn recall(&self) -> Option<Recall> {
+        let (folder, views) = (index::folder(self).ok()?, index::views(self).ok()?);
+        Some(Recall::new(folder, views.into()))
     }
 
     /// The built-in rules and the repository's own, before any is switched off.

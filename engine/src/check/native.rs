@@ -1,10 +1,11 @@
 //! What can a pattern not say? Checks written in Rust, each documented and tested by a rule file that names it.
 
-mod complexity;
+pub(super) mod complexity;
 mod conflict_marker;
 mod doc_params;
 mod dockerfile;
 mod duplicated_block;
+mod forgotten_twin;
 mod format;
 mod hidden_characters;
 mod large_file;
@@ -36,6 +37,7 @@ const ALL: &[Native] = &[
     Native { name: "complexity", check: complexity::check },
     Native { name: "doc-params", check: doc_params::check },
     Native { name: "duplicated-block", check: duplicated_block::check },
+    Native { name: "forgotten-twin", check: forgotten_twin::check },
     Native { name: "format", check: format::check },
     Native { name: "hidden-characters", check: hidden_characters::check },
     Native { name: "large-file", check: large_file::check },

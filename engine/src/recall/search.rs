@@ -11,15 +11,16 @@ use rusqlite::OptionalExtension as _;
 use serde::Serialize;
 
 use super::{
-    chunk::Chunk,
+    chunk::{Chunk, Kind},
     error::IndexError,
     folder::{Folder, Generation},
     fuse::{self, Question},
     lexical::{self, InView, Words, WordsReader},
     store::{self, Place, Row, Store, UnitId, unit_of},
+    twin,
     vector::Codes,
 };
-use crate::model::Embedder;
+use crate::{model::Embedder, source::RepoPath};
 
 pub use super::fuse::Features;
 
@@ -289,6 +290,39 @@ impl Searcher {
         let mut ids = self.words.callers(name, &self.view, most)?;
         ids.sort_unstable();
         Ok(self.store().rows(&ids)?.into_iter().map(|row| (row.place, row.chunk)).collect())
+    }
+
+    /// Sections of documents whose words fit this name best.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index fails.
+    pub(super) fn sections(&self, name: &str, most: usize) -> Result<Vec<(Place, Chunk)>, IndexError> {
+        let prose = lexical::Weights { symbol: 1.0, path: 0.0, signature: 0.0, doc: 1.0, body: 0.0 };
+        let found = self.words.search(name, &prose, &self.view, most * 5)?;
+        let ids: Vec<u64> = found.into_iter().map(|(id, _)| id).collect();
+        let rows = self.store().rows(&ids)?.into_iter().filter(|row| row.chunk.kind == Kind::Section);
+        Ok(rows.take(most).map(|row| (row.place, row.chunk)).collect())
+    }
+
+    /// Files with a piece that shares bands with this text, most alike first, each once.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index fails.
+    pub(super) fn alike(&self, text: &str, most: usize) -> Result<Vec<RepoPath>, IndexError> {
+        let bands = twin::bands(text);
+        if bands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = self.words.alike(&bands, &self.view, most * 2)?;
+        let mut paths: Vec<RepoPath> = Vec::new();
+        for row in self.store().rows(&ids)? {
+            match row.place {
+                Place::File(path) if !paths.contains(&path) => paths.push(path),
+                _ => {}
+            }
+        }
+        paths.truncate(most);
+        Ok(paths)
     }
 
     /// Reads everything, and checks that it is what was written, that every unit in view has its chunks, every chunk

@@ -59,6 +59,10 @@ fn groups<'a>(review: &'a Review, reviewed: &'a Reviewed, with_why: bool) -> Vec
         }
         None => group = group.element(annotate_snippets::Origin::path(harmless(finding.path.as_str()))),
     }
+    for place in finding.because.iter().filter(|place| place.path != finding.path) {
+        let at = format!("{}: {}:{}", place.note, place.path, place.span.from.line);
+        group = group.element(Level::NOTE.message(harmless(&at)));
+    }
     if with_why && !finding.why.is_empty() {
         group = group.element(Level::NOTE.with_name(Some("why")).message(finding.why.trim().to_owned()));
     }

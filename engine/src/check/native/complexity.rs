@@ -1,6 +1,6 @@
 //! Did the change make a function harder to follow than anyone should have to?
 
-pub(super) mod roles;
+pub(in crate::check) mod roles;
 mod score;
 
 use std::collections::BTreeSet;

@@ -3,11 +3,11 @@
 use crate::source::Language;
 
 /// The kinds of nodes of one language, by what they do to a reader.
-pub(in crate::check::native) struct Roles {
+pub(in crate::check) struct Roles {
     /// Functions with a name of their own.
-    pub(in crate::check::native) functions: &'static [&'static str],
+    pub(in crate::check) functions: &'static [&'static str],
     /// Functions without one; they belong to the function around them, one level deeper.
-    pub(in crate::check::native) closures: &'static [&'static str],
+    pub(in crate::check) closures: &'static [&'static str],
     /// Conditions: one and a level.
     pub(super) ifs: &'static [&'static str],
     /// Loops, switches, handlers and conditional expressions: one and a level.
@@ -21,7 +21,7 @@ pub(in crate::check::native) struct Roles {
 }
 
 /// The roles of a language, none where functions are not what its files are made of.
-pub(in crate::check::native) fn of(language: Language) -> Option<&'static Roles> {
+pub(in crate::check) fn of(language: Language) -> Option<&'static Roles> {
     Some(match language {
         Language::Python => &PYTHON,
         Language::JavaScript | Language::TypeScript | Language::Tsx => &JAVASCRIPT,
