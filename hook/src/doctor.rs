@@ -4,9 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use engine::check::linter::Listed;
+use engine::{
+    check::linter::Listed,
+    recall::{IndexError, tree, update},
+};
 
-use crate::{args::Args, env, files, hook, index, linters, review, setup};
+use crate::{
+    args::Args,
+    env, files, hook, index, linters, review,
+    setup::{self, Setup},
+};
 
 /// One line of the report: whether it is in order, what it is about, and what was found.
 struct Line {
@@ -69,7 +76,22 @@ fn look(args: &Args) -> Vec<Line> {
         Ok(listed) => lines.extend(listed.iter().filter_map(linter_line)),
         Err(error) => lines.push(line(false, "linters", format!("{error:#}"))),
     }
+    lines.extend(index_line(&setup));
     lines
+}
+
+/// What evidence for findings comes from; none outside a repository and where it is not wanted.
+fn index_line(setup: &Setup) -> Option<Line> {
+    let repository = setup.repository().ok().filter(|_| setup.config.recall.enable)?;
+    let folder = index::folder(setup).ok()?;
+    let (ok, found) = match update::status(&folder, &tree::name(repository)) {
+        Ok(status) => (true, format!("{} files, {} pieces", status.units, status.chunks)),
+        Err(IndexError::None { .. }) => {
+            (true, "none; `apprentice index build` makes one, and findings show what they call and who calls them".into())
+        }
+        Err(error) => (false, format!("{error}; {}", error.advice().unwrap_or("look at the folder's permissions"))),
+    };
+    Some(Line { ok, about: "index", found })
 }
 
 /// A linter that runs here, or that the repository asks for and nobody installed; none for all others.

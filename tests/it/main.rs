@@ -4,6 +4,7 @@ mod apply;
 mod cli;
 mod docs;
 mod embedders;
+mod evidence;
 mod formats;
 mod hook;
 mod linters;

@@ -47,3 +47,61 @@ pub(crate) fn may_be_alike(a: &Body, b: &Body, least: f64) -> bool {
     let common: u32 = a.bag.iter().zip(&b.bag).map(|(a, b)| a.min(b)).sum();
     f64::from(common) >= least * (short + long - common as usize) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{check::parse, source::Language};
+
+    fn functions(text: &str) -> Vec<Body> {
+        let mut file = SourceFile::new(RepoPath::new("a.py").unwrap(), text.as_bytes().into(), 1 << 20).unwrap();
+        file.language = Some(Language::Python);
+        bodies(&file, &parse(&file).unwrap())
+    }
+
+    const SEND: &str = "\
+class Client:
+    def send(self, request, timeout):
+        \"\"\"Sends.\"\"\"
+        connection = self.pool.acquire(request.host, 30)
+        connection.write(request.headers)  # first
+        response = connection.read(timeout)
+        self.pool.release(connection)
+        if response.status >= 500:
+            raise ServerError(response.status)
+        return response
+";
+
+    #[test]
+    fn a_body_has_its_symbol_and_neither_comments_nor_documentation() {
+        let found = functions(SEND);
+        assert_eq!(found.iter().map(|body| body.symbol.as_str()).collect::<Vec<_>>(), ["Client.send"]);
+        let bare = SEND.replace("        \"\"\"Sends.\"\"\"\n", "").replace("  # first", "");
+        assert_eq!(found[0].tokens.len(), functions(&bare)[0].tokens.len());
+    }
+
+    #[test]
+    fn names_that_stand_for_each_other_are_no_difference_and_other_code_is() {
+        let own = &functions(SEND)[0];
+        let alike = |text: &str| twins(own, &functions(text)[0]).map(|found| found.similarity());
+        assert_eq!(alike(&SEND.replace("ServerError", "StreamError").replace("30", "60")), Some(1.0));
+        assert!(alike(&SEND.replace("        self.pool.release(connection)\n", "")).is_some_and(|share| share < 0.95));
+        let strange = SEND.replace("connection", "a").replace("response", "b").replace("pool", "c").replace("request", "d");
+        assert_eq!(alike(&strange.replace("timeout", "e").replace("status", "f")), None, "the same form is not enough");
+    }
+
+    #[test]
+    fn a_name_that_stands_for_two_others_stands_for_one() {
+        let own = &functions(SEND)[0];
+        let mixed = SEND.replacen("connection.write", "stream.write", 1).replacen("connection.read", "stream.read", 1);
+        let share = align(&own.tokens, &functions(&mixed)[0].tokens).similarity();
+        assert!(share < 1.0, "{share}");
+    }
+
+    #[test]
+    fn edits_are_told_in_tokens_and_literals_count_as_written() {
+        let own = &functions(SEND)[0];
+        let edits = |text: &str| hunks(&own.tokens, &functions(text)[0].tokens).len();
+        assert_eq!((edits(SEND), edits(&SEND.replace("# first", "# last")), edits(&SEND.replace("30", "31"))), (0, 0, 1));
+    }
+}
