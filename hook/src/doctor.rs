@@ -86,9 +86,10 @@ fn index_line(setup: &Setup) -> Option<Line> {
     let folder = index::folder(setup).ok()?;
     let (ok, found) = match update::status(&folder, &tree::name(repository)) {
         Ok(status) => (true, format!("{} files, {} pieces", status.units, status.chunks)),
-        Err(IndexError::None { .. }) => {
-            (true, "none; `apprentice index build` makes one, and findings show what they call and who calls them".into())
-        }
+        Err(IndexError::None { .. }) => (
+            true,
+            "none; `apprentice index build` makes one, and findings show what they call and who calls them".into(),
+        ),
         Err(error) => (false, format!("{error}; {}", error.advice().unwrap_or("look at the folder's permissions"))),
     };
     Some(Line { ok, about: "index", found })

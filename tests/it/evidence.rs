@@ -87,7 +87,8 @@ fn an_index_that_is_behind_is_held_against_what_is_reviewed() {
 #[test]
 fn a_damaged_index_is_a_note_and_the_review_goes_on() {
     let repo = indexed();
-    std::fs::write(repo.root().join(".git/apprentice/index/store.db"), "not a database, at all, any more").expect("a file");
+    std::fs::write(repo.root().join(".git/apprentice/index/store.db"), "not a database, at all, any more")
+        .expect("a file");
     let review = review(&repo, &[]);
     assert_eq!(because(&review, "python/eval-call"), [""; 0]);
     let notices = review["notices"].as_array().expect("notices");
@@ -109,7 +110,8 @@ const NEW: &str = "pool.acquire(request.host, timeout)";
 
 #[test]
 fn a_twin_in_another_file_that_was_forgotten_is_told() {
-    let repo = TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
+    let repo =
+        TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
     repo.apprentice(&["index", "build"]).expect_code(0);
     repo.stage("src/plain.py", &sender("send", NEW));
     let forgotten = "any/forgotten-twin";
@@ -122,7 +124,8 @@ fn a_twin_in_another_file_that_was_forgotten_is_told() {
 #[test]
 fn a_twin_that_does_it_right_is_shown() {
     let wrong = sender("send", OLD).replace("request.headers", "eval(request.headers)");
-    let repo = TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
+    let repo =
+        TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
     repo.apprentice(&["index", "build"]).expect_code(0);
     repo.stage("src/plain.py", &wrong);
     let shown = because(&review(&repo, &[]), "python/eval-call");

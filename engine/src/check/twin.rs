@@ -86,7 +86,8 @@ class Client:
         let alike = |text: &str| twins(own, &functions(text)[0]).map(|found| found.similarity());
         assert_eq!(alike(&SEND.replace("ServerError", "StreamError").replace("30", "60")), Some(1.0));
         assert!(alike(&SEND.replace("        self.pool.release(connection)\n", "")).is_some_and(|share| share < 0.95));
-        let strange = SEND.replace("connection", "a").replace("response", "b").replace("pool", "c").replace("request", "d");
+        let strange =
+            SEND.replace("connection", "a").replace("response", "b").replace("pool", "c").replace("request", "d");
         assert_eq!(alike(&strange.replace("timeout", "e").replace("status", "f")), None, "the same form is not enough");
     }
 
@@ -102,6 +103,9 @@ class Client:
     fn edits_are_told_in_tokens_and_literals_count_as_written() {
         let own = &functions(SEND)[0];
         let edits = |text: &str| hunks(&own.tokens, &functions(text)[0].tokens).len();
-        assert_eq!((edits(SEND), edits(&SEND.replace("# first", "# last")), edits(&SEND.replace("30", "31"))), (0, 0, 1));
+        assert_eq!(
+            (edits(SEND), edits(&SEND.replace("# first", "# last")), edits(&SEND.replace("30", "31"))),
+            (0, 0, 1)
+        );
     }
 }
