@@ -98,7 +98,7 @@ fn a_full_disk_leaves_the_old_index() {
              $A search answer_7 -k 1; $A index update || echo \"update: code $?\"; $A search answer_7 -k 1; done
              cd \"$INDEX\" && rm full && cd - > /dev/null
              sed -i s/second1/third/ part*/*.py
-             $A index update; $A index status --verify; $A search third -k 1",
+             $A index update; $A index status --verify; $A search third -k 1 --json",
         );
         let Some(ran) = in_namespace(&repo, &script) else { return };
         assert!(!ran.err.contains("panicked"), "{}", ran.err);
