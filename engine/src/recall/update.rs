@@ -26,7 +26,10 @@ use super::{
     passage::Parts,
     store::{self, MOST_CHUNKS, Place, Store, Unit, UnitId},
 };
-use crate::{model::Embedder, notice::Notice};
+use crate::{
+    model::Embedder,
+    notice::{Gravity, Notice},
+};
 
 /// A content that is to be found under a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -339,7 +342,10 @@ impl Writing<'_> {
                     done += 1;
                     progress(Step::Files, done, all as u64);
                     let unit = match prepared {
-                        Ok(prepared) => prepared.0,
+                        Ok(Prepared(unit, notice)) => {
+                            updated.notices.extend(notice);
+                            unit
+                        }
                         Err(PrepareError::Notice(notice)) => {
                             updated.notices.push(notice);
                             continue;
@@ -469,7 +475,8 @@ fn remember(
     Ok(())
 }
 
-struct Prepared(Unit);
+/// A unit, with what is to be said of it once: what cannot be read by its nature is not tried again.
+struct Prepared(Unit, Option<Notice>);
 
 enum PrepareError {
     Notice(Notice),
@@ -478,7 +485,12 @@ enum PrepareError {
 
 /// Cuts one item and makes its vectors where that takes no time.
 fn prepare(library: &dyn Library, item: &Item, embedder: &dyn Embedder) -> Result<Prepared, PrepareError> {
-    let Chunked { imports, mut chunks } = library.chunks(item).map_err(PrepareError::Notice)?.unwrap_or_default();
+    let (cut, notice) = match library.chunks(item) {
+        Ok(cut) => (cut.unwrap_or_default(), None),
+        Err(notice) if notice.gravity == Gravity::Skipped => (Chunked::default(), Some(notice)),
+        Err(notice) => return Err(PrepareError::Notice(notice)),
+    };
+    let Chunked { imports, mut chunks } = cut;
     chunks.truncate(MOST_CHUNKS);
     let mut vectors = Vec::new();
     if embedder.is_instant() {
@@ -487,7 +499,7 @@ fn prepare(library: &dyn Library, item: &Item, embedder: &dyn Embedder) -> Resul
         vectors = embedder.passages(&passages).map_err(|error| PrepareError::Index(error.into()))?;
     }
     let Item { place, content, title } = item.clone();
-    Ok(Prepared(Unit { place, content, title, imports, chunks, vectors }))
+    Ok(Prepared(Unit { place, content, title, imports, chunks, vectors }, notice))
 }
 
 /// Where the commit is kept up to which the dates of a view's files are known.
