@@ -1,6 +1,6 @@
 //! Did the change mend one of two functions that were nearly the same, and forget the other?
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 use crate::{
     change::{Kind, Status},
@@ -9,7 +9,7 @@ use crate::{
         twin::{self, Alignment, Body, Class, Hunk, bodies, hunks},
     },
     finding::{Because, Finding},
-    source::{RepoPath, SourceFile},
+    source::SourceFile,
 };
 
 /// Functions whose edit would apply word by word to a twin that the change leaves alone: in the same file, and in
@@ -40,8 +40,8 @@ const MOST_TWINS: usize = 3;
 
 /// A function in both versions.
 struct Edited<'a> {
-    /// In which file, as it was.
-    path: &'a RepoPath,
+    /// Its file, as it was.
+    before: &'a SourceFile,
     old: &'a Body,
     new: &'a Body,
     hunks: Vec<Hunk>,
@@ -51,7 +51,7 @@ struct Edited<'a> {
 struct Left {
     file: SourceFile,
     symbol: String,
-    bytes: std::ops::Range<usize>,
+    bytes: Range<usize>,
 }
 
 fn is_touched(target: &Target<'_>, body: &Body) -> bool {
@@ -75,7 +75,7 @@ fn edited<'a>(target: &Target<'_>, before: &'a SourceFile, old: &'a [Body], new:
         .filter(|body| is_touched(target, body))
         .filter_map(|body| {
             let (new, old) = (only(&new, &body.symbol)?, only(&old, &body.symbol)?);
-            let edited = Edited { path: &before.path, old, new, hunks: hunks(&old.tokens, &new.tokens) };
+            let edited = Edited { before, old, new, hunks: hunks(&old.tokens, &new.tokens) };
             says_something(&edited).then_some(edited)
         })
         .collect()
@@ -116,7 +116,7 @@ fn forgotten(target: &Target<'_>, meta: &Meta, edited: &Edited<'_>, old: &[Body]
 
 /// The twins of one file that both versions have word for word and to which the edit would apply.
 fn left_in(before: &SourceFile, after: &SourceFile, old: &[Body], edited: &Edited<'_>) -> Vec<Left> {
-    let own = (before.path == *edited.path).then_some(&edited.old.bytes);
+    let own = (before.path == edited.before.path).then_some(&edited.old.bytes);
     let is_other = |body: &&Body| own.is_none_or(|own| body.bytes.end <= own.start || body.bytes.start >= own.end);
     old.iter()
         .filter(is_other)
@@ -124,7 +124,7 @@ fn left_in(before: &SourceFile, after: &SourceFile, old: &[Body], edited: &Edite
             let alignment = twin::twins(edited.old, body)?;
             let text = before.text.get(body.bytes.clone())?;
             let start = after.text.find(text)?;
-            applies(&alignment, edited, body).then(|| Left {
+            (applies(&alignment, edited, body) && !has_it_already(edited, body)).then(|| Left {
                 file: after.clone(),
                 symbol: body.symbol.clone(),
                 bytes: start..start + text.len(),
@@ -133,19 +133,44 @@ fn left_in(before: &SourceFile, after: &SourceFile, old: &[Body], edited: &Edite
         .collect()
 }
 
-/// Whether every edit would apply to the twin: what it takes away and what stands beside it is there, in one piece.
+/// Whether every edit would apply to the twin: what it takes away and what stands near it on the same lines is there
+/// word for word and in one piece.
 fn applies(alignment: &Alignment, edited: &Edited<'_>, twin: &Body) -> bool {
-    let old = &edited.old.tokens;
     edited.hunks.iter().all(|hunk| {
-        let around = hunk.old.start.saturating_sub(1)..(hunk.old.end + 1).min(old.len());
+        let around = near(edited, &hunk.old);
         let places: Option<Vec<usize>> = alignment.place[around.clone()].iter().copied().collect();
-        let in_one_piece = |places: &[usize]| places.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        let same_words = || {
-            hunk.old.clone().all(|at| alignment.place[at].is_some_and(|other| twin.tokens[other].word == old[at].word))
-        };
-        places.is_some_and(|places| in_one_piece(&places)) && same_words()
+        places.is_some_and(|places| {
+            let same = around.zip(&places).all(|(at, &other)| twin.tokens[other].word == edited.old.tokens[at].word);
+            same && places.windows(2).all(|pair| pair[1] == pair[0] + 1)
+        })
     })
 }
+
+/// Tokens beside an edit that must be the same in the twin.
+const NEAR: usize = 5;
+
+/// What an edit takes away, with what stands near it on the same lines and one token more on each side.
+fn near(edited: &Edited<'_>, gone: &Range<usize>) -> Range<usize> {
+    let tokens = &edited.old.tokens;
+    let line = |at: usize| edited.before.lines.position(tokens[at].bytes.start).line;
+    let first = gone.start.saturating_sub(1);
+    let last = gone.end.min(tokens.len() - 1);
+    let start = (first.saturating_sub(NEAR)..=first).find(|&at| line(at) == line(first)).unwrap_or(first);
+    let end = (last..(last + NEAR).min(tokens.len())).rfind(|&at| line(at) == line(last)).unwrap_or(last);
+    start..end + 1
+}
+
+/// Whether the twin has what an edit puts in, if at another place: then this edit catches up with it.
+fn has_it_already(edited: &Edited<'_>, twin: &Body) -> bool {
+    edited.hunks.iter().filter(|hunk| hunk.new.len() >= TELLING).any(|hunk| {
+        let put_in = &edited.new.tokens[hunk.new.clone()];
+        let same = |there: &[twin::Token]| there.iter().zip(put_in).all(|(a, b)| a.word == b.word);
+        twin.tokens.windows(put_in.len()).any(same)
+    })
+}
+
+/// Tokens that do not follow each other in two places by chance.
+const TELLING: usize = 4;
 
 /// Whether a file stands apart from what is kept in step: tests, examples, old copies, histories.
 fn is_apart(path: &str) -> bool {
@@ -214,7 +239,7 @@ fn finding(target: &Target<'_>, meta: &Meta, edited: &Edited<'_>, left: &[Left])
 }
 
 /// The first line with an edit that the change is answerable for.
-fn told_at(target: &Target<'_>, edited: &Edited<'_>) -> std::ops::Range<usize> {
+fn told_at(target: &Target<'_>, edited: &Edited<'_>) -> Range<usize> {
     let file = target.file;
     let lines = edited.hunks.iter().flat_map(|hunk| {
         let first = hunk.new.start.min(edited.new.tokens.len() - 1);
