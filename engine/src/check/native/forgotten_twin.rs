@@ -162,11 +162,29 @@ fn near(edited: &Edited<'_>, gone: &Range<usize>) -> Range<usize> {
 
 /// Whether the twin has what an edit puts in, if at another place: then this edit catches up with it.
 fn has_it_already(edited: &Edited<'_>, twin: &Body) -> bool {
-    edited.hunks.iter().filter(|hunk| hunk.new.len() >= TELLING).any(|hunk| {
-        let put_in = &edited.new.tokens[hunk.new.clone()];
+    let new = &edited.new.tokens;
+    let is_there = |put_in: &[twin::Token]| {
         let same = |there: &[twin::Token]| there.iter().zip(put_in).all(|(a, b)| a.word == b.word);
         twin.tokens.windows(put_in.len()).any(same)
-    })
+    };
+    let telling = edited.hunks.iter().filter(|hunk| hunk.new.len() >= TELLING);
+    telling.flat_map(|hunk| slides(new, hunk)).any(|range| is_there(&new[range]))
+}
+
+/// Where an insertion may have begun as well: `a; b` put after `a;` is also `; a b` put before `;`.
+fn slides(new: &[twin::Token], hunk: &Hunk) -> Vec<Range<usize>> {
+    let mut all = vec![hunk.new.clone()];
+    let mut range = hunk.new.clone();
+    while hunk.old.is_empty() && range.start > 0 && new[range.start - 1].word == new[range.end - 1].word {
+        range = range.start - 1..range.end - 1;
+        all.push(range.clone());
+    }
+    range = hunk.new.clone();
+    while hunk.old.is_empty() && range.end < new.len() && new[range.start].word == new[range.end].word {
+        range = range.start + 1..range.end + 1;
+        all.push(range.clone());
+    }
+    all
 }
 
 /// Tokens that do not follow each other in two places by chance.
