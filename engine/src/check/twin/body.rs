@@ -52,7 +52,7 @@ impl Token {
 }
 
 /// Shorter bodies are alike by chance.
-const LEAST: usize = 50;
+const LEAST: usize = 40;
 
 /// Longer ones are tables or generated, and comparing takes its time.
 const MOST: usize = 4_000;
