@@ -3,10 +3,11 @@
 //! Runs of three tokens, comments left out and literals made alike, are a set; sets that are much alike share a band of
 //! their MinHash (Broder, "On the resemblance and containment of documents", 1997).
 
-/// Bands, and the values that must all be equal in one. Sets of similarity `s` meet with the chance
-/// `1 - (1 - s^4)^16`: 0.99 at 0.7, 0.65 at 0.5, 0.12 at 0.3.
-const BANDS: usize = 16;
-const ROWS: usize = 4;
+use super::minhash::{Signature, shingles};
+
+/// Values that must all be equal in one of the 16 bands. Sets of similarity `s` meet with the chance
+/// `1 - (1 - s^8)^16`: 0.99 at 0.85, 0.61 at 0.7, 0.06 at 0.5.
+const ROWS: usize = 8;
 
 /// Pieces of fewer tokens are alike by chance.
 const LEAST: usize = 30;
@@ -20,20 +21,12 @@ pub(super) fn bands(text: &str) -> Vec<u64> {
     if tokens.len() < LEAST {
         return Vec::new();
     }
-    let mut least = [u64::MAX; BANDS * ROWS];
-    for run in tokens.windows(RUN) {
-        let run = run.iter().fold(0, |key, &token| mixed(key ^ token));
-        for (at, least) in least.iter_mut().enumerate() {
-            *least = mixed(run ^ (at as u64) << 56).min(*least);
-        }
-    }
-    let band = |(at, values): (usize, &[u64])| values.iter().fold(mixed(at as u64), |key, &value| mixed(key ^ value));
-    least.chunks(ROWS).enumerate().map(band).collect()
+    Signature::of(shingles(tokens, RUN)).bands(ROWS).collect()
 }
 
-/// Hashes of the tokens of a text in an unknown language: names as written, numbers and strings by their kind, each
-/// sign by itself.
-fn tokens(text: &str) -> Vec<u64> {
+/// The tokens of a text in an unknown language: names as written, numbers and strings by their kind, each sign by
+/// itself.
+fn tokens(text: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -44,11 +37,8 @@ fn tokens(text: &str) -> Vec<u64> {
     tokens
 }
 
-const NUMBER: u64 = 1;
-const TEXT: u64 = 2;
-
-/// The bytes of the token at the start of a text, and its hash where it is one.
-fn token(text: &str, first: char) -> (usize, Option<u64>) {
+/// The bytes of the token at the start of a text, and what it counts as where it is one.
+fn token(text: &str, first: char) -> (usize, Option<&str>) {
     let run = |belongs: &dyn Fn(char) -> bool| text.find(|c| !belongs(c)).unwrap_or(text.len());
     let line = || text.find('\n').unwrap_or(text.len());
     let is_word = |c: char| c == '_' || c.is_alphanumeric();
@@ -57,13 +47,13 @@ fn token(text: &str, first: char) -> (usize, Option<u64>) {
         _ if text.starts_with("//") || text.starts_with("# ") || text.starts_with("#\n") => (line(), None),
         _ if text.starts_with("/*") => (text.find("*/").map_or(text.len(), |at| at + 2), None),
         _ if text.starts_with("\"\"\"") => (text[3..].find("\"\"\"").map_or(text.len(), |at| at + 6), None),
-        '"' | '\'' => (quoted(text, first), Some(TEXT)),
-        '0'..='9' => (run(&|c| is_word(c) || c == '.'), Some(NUMBER)),
+        '"' | '\'' => (quoted(text, first), Some("\"\"")),
+        '0'..='9' => (run(&|c| is_word(c) || c == '.'), Some("0")),
         _ if is_word(first) => {
             let length = run(&is_word);
-            (length, Some(hash(&text[..length])))
+            (length, Some(&text[..length]))
         }
-        _ => (first.len_utf8(), Some(hash(&text[..first.len_utf8()]))),
+        _ => (first.len_utf8(), Some(&text[..first.len_utf8()])),
     }
 }
 
@@ -82,23 +72,11 @@ fn quoted(text: &str, quote: char) -> usize {
     1
 }
 
-/// FNV-1a, well mixed.
-fn hash(word: &str) -> u64 {
-    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    mixed(word.bytes().fold(0xcbf2_9ce4_8422_2325, fold))
-}
-
-/// The finalizer of splitmix64.
-fn mixed(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BANDS: usize = 128 / ROWS;
 
     const ONE: &str = "def send(self, request):\n    # careful\n    connection = self.pool.acquire(request.host, 30)\n    \
         connection.write(request.headers, 'ascii')\n    response = connection.read(self.timeout)\n    \
