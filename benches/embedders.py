@@ -135,6 +135,7 @@ def measure(command, threads):
     """Runs a pass in a process of its own: its figures, and its largest memory in MB."""
     names = ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"]
     environment = {**os.environ, **dict.fromkeys(names, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
+    # apprentice: allow python/request-reaches-command -- run by hand, on programs that its caller names
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

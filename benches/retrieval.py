@@ -80,6 +80,7 @@ def sentence_vectors(folder, kept, questions, texts):
 
 def ours(program, paths, label, *settings):
     command = [program, *settings, "eval", "--data", paths[0], "--corpus", paths[1], "--format", "json"]
+    # apprentice: allow python/request-reaches-command -- run by hand, on a program that its caller names
     told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     for name in ("lexical", "embedder", "reciprocal ranks", "fused", "fused and re-ranked"):
         of = told["by_source"][name]

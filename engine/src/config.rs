@@ -289,6 +289,21 @@ pub enum ConfigError {
     },
 }
 
+/// Settings that open the network. A cloned repository must not be able to.
+pub const PERSONAL: [&str; 3] = ["model.ollama", "model.allow_remote", "docs.allow_private"];
+
+/// [`DEFAULT_TOML`] as a repository may have it: the settings in [`PERSONAL`] are commented out.
+pub fn repository_toml() -> String {
+    let is_personal = |line: &str| {
+        PERSONAL.iter().any(|key| {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+        })
+    };
+    let line = |line: &str| if is_personal(line) { format!("# {line}\n") } else { format!("{line}\n") };
+    DEFAULT_TOML.lines().map(line).collect()
+}
+
 /// Layers laid over the defaults, later ones winning value by value. Lists are replaced, `overrides` are appended.
 #[derive(Debug, Clone)]
 pub struct Layers {
@@ -319,6 +334,26 @@ impl Layers {
         let table = text.parse().map_err(failed)?;
         self.merge(table, &origin);
         Ok(())
+    }
+
+    /// The same for the file of a repository, which may not say where its reader's texts are sent.
+    ///
+    /// # Errors
+    /// [`ConfigError::Layer`] also for the settings in [`PERSONAL`].
+    pub fn repository_file(&mut self, path: PathBuf, text: &str) -> Result<(), ConfigError> {
+        let table: Table = text.parse().unwrap_or_default();
+        for key in PERSONAL {
+            let (section, name) = key.split_once('.').unwrap_or((key, ""));
+            if table.get(section).is_some_and(|section| section.get(name).is_some()) {
+                let message = format!(
+                    "`{key}` is not for a repository to say, only for the person at the machine: set it in your own \
+                     file, as $APPRENTICE_{}, or with --set",
+                    key.to_uppercase().replace('.', "__")
+                );
+                return Err(ConfigError::Layer { origin: path.display().to_string(), message });
+            }
+        }
+        self.file(path, text)
     }
 
     /// Sets one value by its dotted key, from a flag or a variable. `text` is read as TOML where that gives the type
@@ -449,6 +484,19 @@ mod tests {
         assert_eq!(origin("checks.complexity"), "user.toml");
         assert_eq!(origin("checks.duplicate_lines"), "default");
         assert_eq!(origin("review.baseline"), "$APPRENTICE_REVIEW__BASELINE");
+    }
+
+    #[test]
+    fn a_repository_cannot_open_the_network() {
+        for text in
+            ["[model]\nallow_remote = true", "model.ollama = 'http://example.org'", "docs = { allow_private = true }"]
+        {
+            let error = Layers::default().repository_file("apprentice.toml".into(), text).unwrap_err();
+            assert!(error.to_string().contains("not for a repository"), "{error}");
+            Layers::default().file("own.toml".into(), text).unwrap();
+        }
+        Layers::default().repository_file("apprentice.toml".into(), &repository_toml()).unwrap();
+        Layers::default().repository_file("apprentice.toml".into(), "[model]\nembedder = 'static'").unwrap();
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use engine::config::{DEFAULT_TOML, schema};
+use engine::config::{repository_toml, schema};
 
 use crate::{
     args::{Args, ConfigArgs, ConfigCommand},
@@ -50,7 +50,7 @@ fn init(args: &Args) -> Result<()> {
     if files::exists(&path) {
         bail!("`{}` is there already; edit it, or move it away first", path.display());
     }
-    files::write(&path, DEFAULT_TOML.as_bytes())?;
+    files::write(&path, repository_toml().as_bytes())?;
     anstream::println!("wrote {}", path.display());
     Ok(())
 }

@@ -41,10 +41,14 @@ pub(crate) fn read(args: &Args) -> Result<Setup> {
     let work_dir = repository.as_ref().and_then(|repository| repository.work_dir().ok().map(Path::to_owned));
     let root = work_dir.unwrap_or_else(|| PathBuf::from("."));
     let mut layers = Layers::default();
-    for file in [env::user_config(), Some(root.join("apprentice.toml"))].into_iter().flatten() {
-        if let Some(text) = files::read_if_there(&file)? {
-            layers.file(file, &text)?;
-        }
+    if let Some(file) = env::user_config()
+        && let Some(text) = files::read_if_there(&file)?
+    {
+        layers.file(file, &text)?;
+    }
+    let file = root.join("apprentice.toml");
+    if let Some(text) = files::read_if_there(&file)? {
+        layers.repository_file(file, &text)?;
     }
     for (name, key, value) in env::settings() {
         layers.set(&key, &value, &Origin::Environment(name))?;

@@ -1,3 +1,5 @@
+//! Is every line in a chunk, and every chunk what one would quote?
+
 mod languages;
 
 use proptest::prelude::*;
