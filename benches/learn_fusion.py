@@ -16,9 +16,23 @@ import sys
 
 import numpy
 
-NAMES = "words meaning ranks name symbol covered definition test part recent near shared".split()
-FIELDS = "symbol path signature doc body".split()
-LEARNED = ["words", "ranks", "name", "symbol", "covered", "definition", "part"]
+NAMES = [
+    "words",
+    "meaning",
+    "ranks",
+    "name",
+    "symbol",
+    "covered",
+    "definition",
+    "test",
+    "part",
+    "recent",
+    "near",
+    "shared",
+]
+NAMES += ["code"]
+FIELDS = ["symbol", "path", "signature", "doc", "body"]
+LEARNED = ["words", "ranks", "name", "symbol", "covered", "definition", "part", "code"]
 STEPS = [0.02, 0.05, 0.1, 0.2, 0.4]
 LEAST_GAIN = 0.001
 
@@ -30,8 +44,9 @@ class Set:
         self.name = path.rsplit("/", 1)[-1].removesuffix(".jsonl")
         features, fields, question, document, relevant = [], [], [], [], []
         self.count = 0
-        for number, line in enumerate(open(path, encoding="utf-8")):
-            row = json.loads(line)
+        with open(path, encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        for number, row in enumerate(rows):
             wanted = set(row["relevant"])
             for candidate in row["candidates"]:
                 features.append(candidate["features"])

@@ -64,7 +64,7 @@ def comment_above(node):
             last = at.start_point[0] + said.count("\n")
             if last != expected - 1 or not re.match(r"///|//[^/]|/\*\*", said):
                 break
-            lines.insert(0, re.sub(r"^\s*(/\*\*|\*/|\*|//[/!]?)", "", said, flags=re.M))
+            lines.insert(0, re.sub(r"^\s*(/\*\*|\*/|\*|//[/!]?)", "", said, flags=re.MULTILINE))
             expected = at.start_point[0]
         at = at.prev_named_sibling
     return "\n".join(lines)

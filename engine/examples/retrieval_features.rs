@@ -25,7 +25,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let searcher = cases.index(&folder.path().canonicalize().expect("a path"), &*embedder).expect("an index");
     for question in &cases.questions {
-        let mut candidates: BTreeMap<(u64, u32, u16), ([f32; 12], [f32; 5])> = BTreeMap::new();
+        let mut candidates: BTreeMap<(u64, u32, u16), ([f32; 13], [f32; 5])> = BTreeMap::new();
         for field in 0..=5 {
             let mut weights = Weights::default();
             if field < 5 {

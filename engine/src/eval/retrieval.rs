@@ -207,7 +207,8 @@ const RANKINGS: [Ranking; 5] = [
     ("embedder", |found, _| found.meaning),
     ("reciprocal ranks", |found, _| found.ranks),
     ("fused", |found, weights| {
-        Features { words: found.words, meaning: found.meaning, ..Features::default() }.score(&weights.features)
+        Features { words: found.words, meaning: found.meaning, code: found.code, ..Features::default() }
+            .score(&weights.features)
     }),
     (SHIPPED, |found, weights| found.score(&weights.features)),
 ];

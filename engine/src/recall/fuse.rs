@@ -18,7 +18,7 @@ pub struct Features {
     pub meaning: f32,
     /// `1 / (60 + rank)` of both searches, times 30: reciprocal-rank fusion.
     pub ranks: f32,
-    /// 1 when the question holds the chunk's own name as an identifier.
+    /// 1 when the question holds the chunk's own name as an identifier: a name of several words, or all that is asked.
     pub name: f32,
     /// Part of the words of the symbol that the question holds.
     pub symbol: f32,
@@ -36,23 +36,32 @@ pub struct Features {
     pub near: f32,
     /// How many identifiers of the change the chunk shares; 0 without a change.
     pub shared: f32,
+    /// `words` again where the question is code, whose words are meant as they stand; 0 for a question in prose.
+    pub code: f32,
 }
 
 /// What each feature weighs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weights(pub [f32; 12]);
+pub struct Weights(pub [f32; COUNT]);
+
+/// How many features there are.
+pub const COUNT: usize = 13;
 
 impl Default for Weights {
+    /// Words, meaning, parts and code are what seven sets of questions taught (docs/benchmarks.md, made by
+    /// `benches/learn_fusion.py`); ranks, symbol, covered and definition brought nothing there. The questions hold no exact names, tests,
+    /// histories or changes, so those weights are judged: small, and an exact name outweighs everything.
     fn default() -> Self {
-        Self([0.45, 1.0, 0.0, 0.5, 0.1, 0.1, 0.05, -0.05, -0.05, 0.02, 0.1, 0.2])
+        Self([0.1, 1.0, 0.0, 0.5, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.2, 0.3])
     }
 }
 
 impl Features {
     /// The features in the order of [`Weights`].
-    pub fn values(&self) -> [f32; 12] {
-        let Self { words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared } = *self;
-        [words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared]
+    pub fn values(&self) -> [f32; COUNT] {
+        let Self { words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared, code } =
+            *self;
+        [words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared, code]
     }
 
     /// The weighted sum.
@@ -65,12 +74,23 @@ impl Features {
 pub(super) struct Question {
     words: HashSet<String>,
     identifiers: HashSet<String>,
+    is_code: bool,
 }
 
 impl Question {
     pub(super) fn new(text: &str) -> Self {
         let identifiers = crate::source::identifiers(text).map(|range| text[range].to_owned()).collect();
-        Self { words: lower_words(text), identifiers }
+        Self { words: lower_words(text), identifiers, is_code: is_code(text) }
+    }
+
+    /// [`Features::code`] for a chunk whose words fit so well.
+    pub(super) fn code(&self, words: f32) -> f32 {
+        if self.is_code { words } else { 0.0 }
+    }
+
+    /// Whether it asks for this very name. A name that is one plain word (`file`, `get`) may be meant as that word.
+    fn names(&self, name: &str) -> bool {
+        self.identifiers.contains(name) && (self.identifiers.len() == 1 || words(name).nth(1).is_some())
     }
 
     /// The features that the text of a chunk tells by itself.
@@ -81,11 +101,8 @@ impl Question {
         all.extend(lower_words(&chunk.signature));
         all.extend(symbol.iter().cloned());
         let part = |of: usize, all: usize| if all == 0 { 0.0 } else { of as f32 / all as f32 };
-        let name = chunk.name();
         Features {
-            name: f32::from(u8::from(
-                !name.is_empty() && chunk.kind != Kind::Section && self.identifiers.contains(name),
-            )),
+            name: f32::from(u8::from(chunk.kind != Kind::Section && self.names(chunk.name()))),
             symbol: part(symbol.intersection(&self.words).count(), symbol.len()),
             covered: part(all.intersection(&self.words).count(), self.words.len()),
             definition: f32::from(u8::from(!matches!(chunk.kind, Kind::Module | Kind::Window))),
@@ -94,6 +111,11 @@ impl Question {
             ..Features::default()
         }
     }
+}
+
+/// Whether a question is a piece of code: several lines, or more marks than a call in prose has.
+fn is_code(text: &str) -> bool {
+    text.trim().lines().nth(1).is_some() || text.matches(['(', ')', '{', '}', '[', ']', ';', '=']).nth(3).is_some()
 }
 
 fn lower_words(text: &str) -> HashSet<String> {
@@ -117,6 +139,20 @@ pub(super) fn nearness(a: &str, b: &str) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_word_is_a_name_only_when_it_is_all_that_is_asked() {
+        let names = |question: &str, name: &str| Question::new(question).names(name);
+        assert!(names("where is parse_header called", "parse_header") && names("getURL", "getURL"));
+        assert!(names("read", "read") && !names("how to read a file", "read"));
+        assert!(!names("parse header", "parse_header") && !names("", ""));
+    }
+
+    #[test]
+    fn code_is_known_by_its_marks() {
+        assert!(is_code("def f(a):\n    return a") && is_code("let x = f(y);"));
+        assert!(!is_code("what does f() return\n") && !is_code("slug is {\"title\"}"));
+    }
 
     #[test]
     fn tests_are_known_by_their_paths() {

@@ -21,7 +21,7 @@ use super::{
     twin,
 };
 
-/// How much a word weighs by where it stands: learned on questions, see docs/benchmarks.md.
+/// How much a word weighs by where it stands: learned by `benches/learn_fusion.py`, see docs/benchmarks.md.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weights {
     /// In the symbol path or the headings.
@@ -38,7 +38,7 @@ pub struct Weights {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { symbol: 1.5, path: 0.5, signature: 0.7, doc: 1.0, body: 1.0 }
+        Self { symbol: 0.7, path: 1.0, signature: 1.0, doc: 1.0, body: 2.0 }
     }
 }
 

@@ -244,6 +244,7 @@ impl Searcher {
                 words: known.words,
                 meaning: known.meaning,
                 ranks: known.ranks,
+                code: question.code(known.words),
                 recent: self.recency(&store, &row)?,
                 near: query.from.map_or(0.0, |from| fuse::nearness(from, row.place.as_str())),
                 ..own
