@@ -163,7 +163,6 @@ fn answers_that_make_no_sense_are_told_as_such() {
         refused(|_| ok(&json!({ "embeddings": [] }))),
         refused(|_| ok(&json!({ "embeddings": [[1.0, 2.0], [1.0, 2.0]] }))),
         refused(|_| ok(&json!({ "embeddings": [[1.0, 2.0, 3.0]] }))),
-        refused(|_| ok(&json!({ "embeddings": [[1e39, 2.0]] }))),
         refused(|_| ok(&json!({ "embeddings": [[null, 2.0]] }))),
         refused(|_| http("200 OK", r#"{"embeddings":[[NaN,1]]}"#)),
         refused(|_| http("200 OK", "<html>")),
@@ -178,7 +177,6 @@ fn answers_that_make_no_sense_are_told_as_such() {
     no vectors from `ADDRESS`: texts that were sent: 1, vectors that came back: 0
     no vectors from `ADDRESS`: texts that were sent: 1, vectors that came back: 2
     no vectors from `ADDRESS`: a vector of 3 components came back, not of 2
-    no vectors from `ADDRESS`: a vector came back that holds no number
     no vectors from `ADDRESS`: its answer makes no sense: invalid type: null, expected f32 at line 1 column 20
     no vectors from `ADDRESS`: its answer makes no sense: expected value at line 1 column 17
     no vectors from `ADDRESS`: its answer makes no sense: expected value at line 1 column 1
@@ -189,6 +187,13 @@ fn answers_that_make_no_sense_are_told_as_such() {
     no vectors from `ADDRESS`: the connection broke: end of file before message length reached
     no vectors from `ADDRESS`: the connection broke: invalid HTTP version parsed
     ");
+}
+
+#[test]
+fn a_number_that_no_f32_holds_is_refused() {
+    // What serde_json makes of it depends on its features, which other packages choose; that it is refused does not.
+    let why = query(&then(|_| ok(&json!({ "embeddings": [[1e39, 2.0]] })))).unwrap_err();
+    assert!(why.contains("holds no number") || why.contains("out of range"), "{why}");
 }
 
 #[test]
