@@ -77,8 +77,9 @@ fn hostile_ones_are_left_out_and_the_others_read() {
     let start = Instant::now();
     let ran = docs(&repo, &["add", "docs"]).expect_code(0);
     assert!(start.elapsed() < Duration::from_secs(100), "{:?}", start.elapsed());
+    assert!(ran.out.contains("1 documents: 1 new"), "{}", ran.out);
     assert_eq!(stored(&repo, "a.md"), "# Fine\n");
-    for name in ["bomb.pdf", "cut.pdf", "page.pdf"] {
+    for name in ["bomb.pdf", "cut.pdf", "deep.pdf", "states.pdf", "circle.pdf", "page.pdf"] {
         assert!(ran.err.contains(&format!("{name}: not read")), "{name}: {}", ran.err);
     }
 }

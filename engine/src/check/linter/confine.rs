@@ -42,6 +42,6 @@ pub(crate) fn confined(
 
 fn last_line(stderr: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&stderr[stderr.len().saturating_sub(4_000)..]).into_owned();
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("note:"))?;
     Some(line.trim_start_matches("error: ").chars().take(200).collect())
 }

@@ -8,6 +8,8 @@ use super::{Block, What, clean::split_within};
 const MOST: usize = 400;
 /// A section of fewer words says too little by itself.
 const TINY: usize = 20;
+/// The most characters of the names of sections that are joined.
+const NAMES: usize = 120;
 /// The most bytes of a word that is kept whole: not even marks alone are more tokens than fit.
 const WORD: usize = 360;
 
@@ -133,7 +135,7 @@ fn sections(blocks: &[Block]) -> Vec<Section> {
     sections
 }
 
-/// Tiny sections go into the next one. What is joined is called as the greater of both, else as their parent.
+/// Tiny sections go into the next one.
 fn join_next(sections: Vec<Section>) -> Vec<Section> {
     let mut joined: Vec<Section> = Vec::new();
     for section in sections {
@@ -148,14 +150,20 @@ fn join_next(sections: Vec<Section>) -> Vec<Section> {
     joined
 }
 
+/// A section below the other keeps its own path; two beside each other are called by both their names.
 fn joined_path(first: &Section, next: &Section) -> Vec<String> {
-    if next.words >= TINY
-        || next.path.starts_with(&first.path) && first.path.len() < next.path.len() && first.words == 0
-    {
+    let (Some((name, parent)), Some(other)) = (first.path.split_last(), next.path.last()) else {
+        return next.path.clone();
+    };
+    if next.path.starts_with(&first.path) {
         return next.path.clone();
     }
-    let same = first.path.iter().zip(&next.path).take_while(|(one, other)| one == other).count();
-    if same == 0 { first.path.clone() } else { first.path[..same].to_vec() }
+    let both = format!("{name}, {other}");
+    match both.chars().nth(NAMES) {
+        None => parent.iter().cloned().chain([both]).collect(),
+        Some(_) if parent.is_empty() => first.path.clone(),
+        Some(_) => parent.to_vec(),
+    }
 }
 
 /// Tiny sections that had no next one go into the one before.
@@ -163,7 +171,12 @@ fn join_last(sections: Vec<Section>) -> Vec<Section> {
     let mut joined: Vec<Section> = Vec::new();
     for section in sections {
         match joined.last_mut() {
-            Some(last) if section.words < TINY && last.takes(&section) => last.absorb(section),
+            Some(last) if section.words < TINY && last.takes(&section) => {
+                if !section.path.starts_with(&last.path) {
+                    last.path = joined_path(last, &section);
+                }
+                last.absorb(section);
+            }
             _ => joined.push(section),
         }
     }
@@ -277,7 +290,7 @@ mod tests {
         blocks.prose("MIT.", (9, 9));
         insta::assert_debug_snapshot!(shown(blocks), @r##"
         [
-            "Options > proxy (1, 7) 0 timeout//In seconds.//retries//How often.//proxy//word word ",
+            "Options > timeout, retries, proxy (1, 7) 0 timeout//In seconds.//retries//How often.//proxy//word word ",
             "License (8, 9) 0 MIT.",
         ]
         "##);

@@ -107,11 +107,18 @@ pub(super) fn read(bytes: &[u8], reader: &dyn PdfReader) -> Result<Document, Doc
     let repeated = repeated(&pages);
     let mut blocks = Blocks::default();
     for (number, page) in (1..).zip(&pages) {
-        blocks.heading(1, &format!("page {number}"), (1, 1));
-        blocks.prose(&paragraphs(page, &repeated), (1, 1));
+        let text = paragraphs(page, &repeated);
+        if !text.trim().is_empty() {
+            blocks.heading(1, &format!("page {number}"), (1, 1));
+            blocks.prose(&text, (1, 1));
+        }
+    }
+    let blocks = blocks.finish();
+    if blocks.is_empty() {
+        return Err(DocumentError::malformed(Format::Pdf, "there is no text on its pages; they may be images"));
     }
     // A PDF has no lines: those of its text are told.
-    Ok(Document::new(Some(String::new()), stored::read(&stored::write(&blocks.finish()))))
+    Ok(Document::new(Some(String::new()), stored::read(&stored::write(&blocks))))
 }
 
 /// First and last lines that stand on more than half of at least four pages: headers and footers.
