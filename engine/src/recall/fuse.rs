@@ -45,14 +45,14 @@ pub struct Features {
 pub struct Weights(pub [f32; COUNT]);
 
 /// How many features there are.
-pub const COUNT: usize = 13;
+const COUNT: usize = 13;
 
 impl Default for Weights {
-    /// Words, meaning, parts and code are what seven sets of questions taught (docs/benchmarks.md, made by
-    /// `benches/learn_fusion.py`); ranks, symbol, covered and definition brought nothing there. The questions hold no exact names, tests,
-    /// histories or changes, so those weights are judged: small, and an exact name outweighs everything.
+    /// Words, meaning, parts and code are what seven sets of questions taught (docs/benchmarks.md, made with
+    /// `benches/learn_fusion.py`); ranks, symbol, covered and definition brought nothing there. The questions hold
+    /// few exact names and no tests, histories or changes, so those weights are judged, and small.
     fn default() -> Self {
-        Self([0.1, 1.0, 0.0, 0.5, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.2, 0.3])
+        Self([0.1, 1.0, 0.0, 0.2, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.2, 0.3])
     }
 }
 
@@ -88,9 +88,12 @@ impl Question {
         if self.is_code { words } else { 0.0 }
     }
 
-    /// Whether it asks for this very name. A name that is one plain word (`file`, `get`) may be meant as that word.
+    /// Whether it asks for this very name. A name that is one plain word (`file`, `get`) may be meant as that word, and
+    /// code holds the names of what it calls.
     fn names(&self, name: &str) -> bool {
-        self.identifiers.contains(name) && (self.identifiers.len() == 1 || words(name).nth(1).is_some())
+        !self.is_code
+            && self.identifiers.contains(name)
+            && (self.identifiers.len() == 1 || words(name).nth(1).is_some())
     }
 
     /// The features that the text of a chunk tells by itself.
@@ -145,6 +148,7 @@ mod tests {
         let names = |question: &str, name: &str| Question::new(question).names(name);
         assert!(names("where is parse_header called", "parse_header") && names("getURL", "getURL"));
         assert!(names("read", "read") && !names("how to read a file", "read"));
+        assert!(!names("x = read_all(path(y))", "read_all"));
         assert!(!names("parse header", "parse_header") && !names("", ""));
     }
 
