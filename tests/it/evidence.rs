@@ -21,7 +21,7 @@ const CALLER: &str = "from books import read_balance\n\n\ndef report(path):\n   
 fn indexed() -> TempRepo {
     let repo = TempRepo::with(&[("ledger.py", HELPER), ("books.py", BOOKS), ("report.py", CALLER)]);
     repo.apprentice(&["index", "build"]).expect_code(0);
-    repo.stage("books.py", &BOOKS.replace("open_ledger(path)", "open_ledger(eval(text))"));
+    repo.stage("books.py", BOOKS.replace("open_ledger(path)", "open_ledger(eval(text))"));
     repo
 }
 
@@ -69,7 +69,7 @@ fn no_recall_asks_nothing() {
 #[test]
 fn without_an_index_nothing_is_said_of_it() {
     let repo = TempRepo::with(&[("books.py", BOOKS)]);
-    repo.stage("books.py", &BOOKS.replace("open_ledger(path)", "open_ledger(eval(text))"));
+    repo.stage("books.py", BOOKS.replace("open_ledger(path)", "open_ledger(eval(text))"));
     let review = review(&repo, &[]);
     assert_eq!(because(&review, "python/eval-call"), [""; 0]);
     assert_eq!(review["notices"].as_array().map(Vec::len), Some(0), "{review:#}");
@@ -79,7 +79,7 @@ fn without_an_index_nothing_is_said_of_it() {
 fn an_index_that_is_behind_is_held_against_what_is_reviewed() {
     let repo = indexed();
     // The definition moved down, and the caller is gone.
-    repo.stage("ledger.py", &format!("LEDGERS = []\n\n\n{HELPER}"));
+    repo.stage("ledger.py", format!("LEDGERS = []\n\n\n{HELPER}"));
     repo.git(&["rm", "--quiet", "--cached", "report.py"]);
     assert_eq!(because(&review(&repo, &[]), "python/eval-call"), [DEFINED.replace(":1", ":4")]);
 }
@@ -117,11 +117,11 @@ fn a_twin_in_another_file_that_was_forgotten_is_told() {
     let repo =
         TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
     repo.apprentice(&["index", "build"]).expect_code(0);
-    repo.stage("src/plain.py", &sender("send", NEW));
+    repo.stage("src/plain.py", sender("send", NEW));
     let forgotten = "any/forgotten-twin";
     assert_eq!(because(&review(&repo, &[]), forgotten), ["src/secure.py:1 its twin, which still reads as before"]);
     assert_eq!(review(&repo, &["--no-recall"])["findings"].as_array().map(Vec::len), Some(0));
-    repo.stage("src/secure.py", &sender("send_secure", NEW));
+    repo.stage("src/secure.py", sender("send_secure", NEW));
     assert_eq!(review(&repo, &[])["findings"].as_array().map(Vec::len), Some(0));
 }
 
@@ -131,7 +131,7 @@ fn a_twin_that_does_it_right_is_shown() {
     let repo =
         TempRepo::with(&[("src/plain.py", &sender("send", OLD)), ("src/secure.py", &sender("send_secure", OLD))]);
     repo.apprentice(&["index", "build"]).expect_code(0);
-    repo.stage("src/plain.py", &wrong);
+    repo.stage("src/plain.py", wrong);
     let shown = because(&review(&repo, &[]), "python/eval-call");
     assert_eq!(shown, ["src/secure.py:1 compare `send_secure`, in which this is not so"]);
 }

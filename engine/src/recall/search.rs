@@ -68,6 +68,9 @@ pub struct Hit {
     pub bm25: f32,
 }
 
+/// Chunks with what they scored, best first.
+type Scored = Vec<(u64, f32)>;
+
 /// How many each search brings to the fusion.
 const CANDIDATES: usize = 100;
 
@@ -163,7 +166,7 @@ impl Searcher {
     }
 
     /// The vector of the question, and the chunks that lie nearest to it.
-    fn by_meaning(&self, text: &str, embedder: &dyn Embedder) -> Result<(Vec<f32>, Vec<(u64, f32)>), IndexError> {
+    fn by_meaning(&self, text: &str, embedder: &dyn Embedder) -> Result<(Vec<f32>, Scored), IndexError> {
         if embedder.name() != self.embedder {
             return Err(IndexError::Foreign {
                 why: format!("its vectors are of `{}`, not of `{}`", self.embedder, embedder.name()),
