@@ -81,7 +81,7 @@ fn explain(error: &anyhow::Error) -> String {
     let of_index = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<engine::recall::IndexError>()?.advice().map(str::to_owned)
     };
-    if let Some(advice) = error.chain().find_map(|cause| of_git(cause).map(Into::into).or_else(|| of_index(cause))) {
+    if let Some(advice) = error.chain().find_map(|cause| of_git(cause).or_else(|| of_index(cause))) {
         text.push_str(&format!("\n  try: {advice}"));
     }
     text
