@@ -13,6 +13,12 @@ use engine::{
     recall::search::{Query, Weights},
 };
 
+/// A piece of a document: the document, its first line, its part.
+type Piece = (u64, u32, u16);
+
+/// The features of a piece, and its BM25 in each field.
+type Told = ([f32; 13], [f32; 5]);
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [questions, corpus, minilm @ ..] = &arguments[..] else { panic!("QUESTIONS CORPUS [MINILM_FOLDER]") };
@@ -25,7 +31,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let searcher = cases.index(&folder.path().canonicalize().expect("a path"), &*embedder).expect("an index");
     for question in &cases.questions {
-        let mut candidates: BTreeMap<(u64, u32, u16), ([f32; 13], [f32; 5])> = BTreeMap::new();
+        let mut candidates: BTreeMap<Piece, Told> = BTreeMap::new();
         for field in 0..=5 {
             let mut weights = Weights::default();
             if field < 5 {
