@@ -48,9 +48,9 @@ pub struct Weights(pub [f32; COUNT]);
 const COUNT: usize = 13;
 
 impl Default for Weights {
-    /// Words, meaning, parts and code are what seven sets of questions taught (docs/benchmarks.md, made with
-    /// `benches/learn_fusion.py`); ranks, symbol, covered and definition brought nothing there. The questions hold
-    /// few exact names and no tests, histories or changes, so those weights are judged, and small.
+    /// docs/benchmarks.md has the figures. `benches/learn_fusion.py` left words, meaning and parts: ranks, symbol,
+    /// covered and definition brought nothing. How much words and code weigh was chosen by us from its table. Names,
+    /// tests, recent, near and shared are judged: the questions say next to nothing of them.
     fn default() -> Self {
         Self([0.1, 1.0, 0.0, 0.2, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.2, 0.3])
     }
