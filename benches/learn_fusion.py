@@ -28,9 +28,8 @@ NAMES = [
     "part",
     "recent",
     "near",
-    "shared",
+    "code",
 ]
-NAMES += ["code"]
 FIELDS = ["symbol", "path", "signature", "doc", "body"]
 LEARNED = ["words", "ranks", "name", "symbol", "covered", "definition", "part", "code"]
 STEPS = [0.02, 0.05, 0.1, 0.2, 0.4]

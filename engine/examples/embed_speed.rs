@@ -4,7 +4,7 @@
 //! texts after a short first one. VECTORS gets the vectors as f32, little-endian.
 #![expect(clippy::disallowed_methods, reason = "a measurement reads its texts and writes its vectors")]
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path, process::ExitCode, time::Instant};
 
 use engine::model::{Embedder, Passage, minilm::MiniLm};
 
@@ -14,9 +14,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Passages of one call, as the index asks for them.
 const BATCH: usize = 64;
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [folder, texts, vectors @ ..] = &arguments[..] else { panic!("FOLDER TEXTS.jsonl [VECTORS]") };
+    let [folder, texts, vectors @ ..] = &arguments[..] else {
+        eprintln!("embed_speed FOLDER TEXTS.jsonl [VECTORS]");
+        return ExitCode::from(2);
+    };
     let started = Instant::now();
     let model = MiniLm::open(Path::new(folder)).expect("a model");
     let load_ms = started.elapsed().as_secs_f64() * 1e3;
@@ -33,6 +36,7 @@ fn main() {
         fs::write(path, bytes).expect("a file that can be written");
     }
     println!("{}", serde_json::json!({ "load_ms": load_ms, "wall_s": wall_s, "cpu_s": cpu_s }));
+    ExitCode::SUCCESS
 }
 
 /// What this process has used so far, by /proc; 0 where there is none.

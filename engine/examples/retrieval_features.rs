@@ -5,7 +5,7 @@
 //! with the features in the order of their weights, and the BM25 of each field alone (symbol, path, signature, doc,
 //! body). `benches/learn_fusion.py` learns the weights from it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use engine::{
     eval::retrieval::Cases,
@@ -17,11 +17,14 @@ use engine::{
 type Piece = (u64, u32, u16);
 
 /// The features of a piece, and its BM25 in each field.
-type Told = ([f32; 13], [f32; 5]);
+type Told = ([f32; 12], [f32; 5]);
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [questions, corpus, minilm @ ..] = &arguments[..] else { panic!("QUESTIONS CORPUS [MINILM_FOLDER]") };
+    let [questions, corpus, minilm @ ..] = &arguments[..] else {
+        eprintln!("retrieval_features QUESTIONS CORPUS [MINILM_FOLDER]");
+        return ExitCode::from(2);
+    };
     let read = |path: &String| String::from_utf8(read(path)).expect("UTF-8");
     let cases = Cases::read(&read(questions), &read(corpus)).expect("labelled questions");
     let embedder: Box<dyn Embedder> = match minilm {
@@ -63,6 +66,7 @@ fn main() {
             serde_json::json!({ "question": question.query, "relevant": question.relevant_idx, "candidates": candidates })
         );
     }
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement reads its data")]

@@ -83,7 +83,7 @@ fn look(args: &Args) -> Vec<Line> {
 /// What evidence for findings comes from; none outside a repository and where it is not wanted.
 fn index_line(setup: &Setup) -> Option<Line> {
     let repository = setup.repository().ok().filter(|_| setup.config.recall.enable)?;
-    let folder = index::folder(setup).ok()?;
+    let folder = setup.index_folder().ok()?;
     let (ok, found) = match update::status(&folder, &tree::name(repository)) {
         Ok(status) => (true, format!("{} files, {} pieces", status.units, status.chunks)),
         Err(IndexError::None { .. }) => (

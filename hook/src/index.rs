@@ -14,7 +14,7 @@ use engine::{
     notice::Notice,
     recall::{
         IndexError, Searcher,
-        documents::{self, Documents},
+        documents::Documents,
         tree::{self, Tree},
         update::{self, Library, Options, Progress, Step, Updated, Wait},
     },
@@ -38,16 +38,6 @@ pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
     }
 }
 
-/// Where the index of a repository lies.
-pub(crate) fn folder(setup: &Setup) -> Result<PathBuf> {
-    files::canonical(setup.repository()?.common_dir()).map(|common| common.join("apprentice/index"))
-}
-
-/// The views that are searched: this work tree's, and the documents'.
-pub(crate) fn views(setup: &Setup) -> Result<[String; 2]> {
-    Ok([tree::name(setup.repository()?), documents::VIEW.to_owned()])
-}
-
 /// The embedder that the configuration names.
 pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
     let model = &setup.config.model;
@@ -57,7 +47,7 @@ pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
 
 /// Brings the index to what is on disk now.
 pub(crate) fn bring_up(setup: &Setup, wait: Wait, anew: bool) -> Result<Updated> {
-    let folder = folder(setup)?;
+    let folder = setup.index_folder()?;
     let tree = Tree::new(Arc::clone(setup.repository()?), &setup.config, setup.ignored()?)?;
     let embedder = embedder(setup)?;
     let (documents, notice) = Documents::open(&setup.repository()?.common_dir().join("apprentice/corpus.db"))?;
@@ -98,7 +88,7 @@ fn in_background(setup: &Setup) -> Result<ExitCode> {
 
 fn status(setup: &Setup, verify: bool) -> Result<ExitCode> {
     setup.repository()?.work_dir()?;
-    let folder = folder(setup)?;
+    let folder = setup.index_folder()?;
     let status = update::status(&folder, &tree::name(setup.repository()?))?;
     let mut text = format!(
         "{}\n{} files, {} pieces, {} vectors ({})\n{:.1} MB\n",
@@ -119,7 +109,7 @@ fn status(setup: &Setup, verify: bool) -> Result<ExitCode> {
         behind => format!("{behind} files differ; `apprentice index update` takes them in\n"),
     };
     if verify {
-        let views = views(setup)?;
+        let views = setup.index_views()?;
         let searcher = Searcher::open(&folder, &views.each_ref().map(String::as_str))?;
         let (chunks, words, vectors) = searcher.verify()?;
         text += &format!("whole: {chunks} pieces, {words} with words, {vectors} with vectors\n");

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use engine::{
     recall::{
         Hit, IndexError, Searcher,
@@ -19,6 +19,9 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Args, given: &args::Search) -> Result<ExitCode> {
+    if !given.query.iter().any(|word| word.contains(char::is_alphanumeric)) {
+        bail!("there is no word in the question; ask for words, an identifier, or a whole question");
+    }
     let setup = setup::read(args)?;
     let hits = match ask(&setup, given) {
         Err(error) => {
@@ -33,8 +36,8 @@ pub(crate) fn run(args: &Args, given: &args::Search) -> Result<ExitCode> {
 }
 
 fn ask(setup: &Setup, given: &args::Search) -> Result<Vec<Hit>> {
-    let views = index::views(setup)?;
-    let searcher = Searcher::open(&index::folder(setup)?, &views.each_ref().map(String::as_str))?;
+    let views = setup.index_views()?;
+    let searcher = Searcher::open(&setup.index_folder()?, &views.each_ref().map(String::as_str))?;
     let text = given.query.join(" ");
     let query = Query { text: &text, most: given.most, from: None, weights: Weights::default() };
     Ok(searcher.search(&query, &*index::embedder(setup)?)?)

@@ -15,12 +15,12 @@ use engine::{
     git::{Repository, RepositoryError},
     notice::Notice,
     pipeline::Engine,
-    recall::evidence::Recall,
+    recall::{documents, evidence::Recall, tree},
     review::Baseline,
     source::{Ignored, RepoPath},
 };
 
-use crate::{args::Args, env, files, index};
+use crate::{args::Args, env, files};
 
 /// Everything a command needs to know before it starts.
 pub(crate) struct Setup {
@@ -96,9 +96,19 @@ impl Setup {
         Ok((engine, notices))
     }
 
+    /// Where the index of the repository lies.
+    pub(crate) fn index_folder(&self) -> Result<PathBuf> {
+        files::canonical(self.repository()?.common_dir()).map(|common| common.join("apprentice/index"))
+    }
+
+    /// The views that are searched: this work tree's, and the documents'.
+    pub(crate) fn index_views(&self) -> Result<[String; 2]> {
+        Ok([tree::name(self.repository()?), documents::VIEW.to_owned()])
+    }
+
     /// The repository's index, not opened yet; none outside a repository.
     fn recall(&self) -> Option<Recall> {
-        let (folder, views) = (index::folder(self).ok()?, index::views(self).ok()?);
+        let (folder, views) = (self.index_folder().ok()?, self.index_views().ok()?);
         Some(Recall::new(folder, views.into()))
     }
 

@@ -18,7 +18,7 @@ pub struct Features {
     pub meaning: f32,
     /// `1 / (60 + rank)` of both searches, times 30: reciprocal-rank fusion.
     pub ranks: f32,
-    /// 1 when the question holds the chunk's own name as an identifier: a name of several words, or all that is asked.
+    /// 1 when the question holds the chunk's own name as an identifier of several words, 3 when that is all that is asked.
     pub name: f32,
     /// Part of the words of the symbol that the question holds.
     pub symbol: f32,
@@ -34,8 +34,6 @@ pub struct Features {
     pub recent: f32,
     /// How much of the path is that of the change; 0 without a change.
     pub near: f32,
-    /// How many identifiers of the change the chunk shares; 0 without a change.
-    pub shared: f32,
     /// `words` again where the question is code, whose words are meant as they stand; 0 for a question in prose.
     pub code: f32,
 }
@@ -45,23 +43,22 @@ pub struct Features {
 pub struct Weights(pub [f32; COUNT]);
 
 /// How many features there are.
-const COUNT: usize = 13;
+const COUNT: usize = 12;
 
 impl Default for Weights {
     /// docs/benchmarks.md has the figures. `benches/learn_fusion.py` left words, meaning and parts: ranks, symbol,
     /// covered and definition brought nothing. How much words and code weigh was chosen by us from its table. Names,
-    /// tests, recent, near and shared are judged: the questions say next to nothing of them.
+    /// tests, recent and near are judged: the questions say next to nothing of them.
     fn default() -> Self {
-        Self([0.1, 1.0, 0.0, 0.2, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.2, 0.3])
+        Self([0.1, 1.0, 0.0, 0.2, 0.0, 0.0, 0.0, -0.05, -0.05, 0.02, 0.1, 0.3])
     }
 }
 
 impl Features {
     /// The features in the order of [`Weights`].
     pub fn values(&self) -> [f32; COUNT] {
-        let Self { words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared, code } =
-            *self;
-        [words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, shared, code]
+        let Self { words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, code } = *self;
+        [words, meaning, ranks, name, symbol, covered, definition, test, part, recent, near, code]
     }
 
     /// The weighted sum.
@@ -88,12 +85,14 @@ impl Question {
         if self.is_code { words } else { 0.0 }
     }
 
-    /// Whether it asks for this very name. A name that is one plain word (`file`, `get`) may be meant as that word, and
+    /// [`Features::name`]: how surely it asks for this very name. A name that is one plain word (`file`, `get`) may be meant as that word, and
     /// code holds the names of what it calls.
-    fn names(&self, name: &str) -> bool {
-        !self.is_code
-            && self.identifiers.contains(name)
-            && (self.identifiers.len() == 1 || words(name).nth(1).is_some())
+    fn name(&self, name: &str) -> f32 {
+        match !self.is_code && self.identifiers.contains(name) {
+            true if self.identifiers.len() == 1 => 3.0,
+            true if words(name).nth(1).is_some() => 1.0,
+            _ => 0.0,
+        }
     }
 
     /// The features that the text of a chunk tells by itself.
@@ -105,7 +104,7 @@ impl Question {
         all.extend(symbol.iter().cloned());
         let part = |of: usize, all: usize| if all == 0 { 0.0 } else { of as f32 / all as f32 };
         Features {
-            name: f32::from(u8::from(chunk.kind != Kind::Section && self.names(chunk.name()))),
+            name: if chunk.kind == Kind::Section { 0.0 } else { self.name(chunk.name()) },
             symbol: part(symbol.intersection(&self.words).count(), symbol.len()),
             covered: part(all.intersection(&self.words).count(), self.words.len()),
             definition: f32::from(u8::from(!matches!(chunk.kind, Kind::Module | Kind::Window))),
@@ -145,11 +144,13 @@ mod tests {
 
     #[test]
     fn a_plain_word_is_a_name_only_when_it_is_all_that_is_asked() {
-        let names = |question: &str, name: &str| Question::new(question).names(name);
+        let names = |question: &str, name: &str| Question::new(question).name(name) > 0.0;
         assert!(names("where is parse_header called", "parse_header") && names("getURL", "getURL"));
         assert!(names("read", "read") && !names("how to read a file", "read"));
         assert!(!names("x = read_all(path(y))", "read_all"));
         assert!(!names("parse header", "parse_header") && !names("", ""));
+        let name = |question: &str| Question::new(question).name("parse_header");
+        assert!(name("parse_header") > name("where is parse_header called"));
     }
 
     #[test]

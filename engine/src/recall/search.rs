@@ -385,12 +385,13 @@ fn damaged(why: String) -> IndexError {
     IndexError::Damaged { why }
 }
 
-/// The first hits, a definition that was cut into parts only once.
+/// The first hits, a definition or a line that was cut into parts only once.
 fn one_a_definition(hits: impl Iterator<Item = Hit>, most: usize) -> Vec<Hit> {
     let mut told = std::collections::HashSet::new();
     let mut is_first = |hit: &Hit| {
         let chunk = &hit.chunk;
-        chunk.symbol.is_empty() || told.insert((hit.place.clone(), chunk.symbol.clone(), chunk.signature.clone()))
+        let line = if chunk.symbol.is_empty() { chunk.lines.0 } else { 0 };
+        told.insert((hit.place.clone(), chunk.symbol.clone(), chunk.signature.clone(), line))
     };
     hits.filter(|hit| is_first(hit)).take(most).collect()
 }
