@@ -1,8 +1,10 @@
 //! What did they ask for? Layers of TOML become one [`Config`], and every value knows where it came from.
 
 mod embedder;
+mod model;
 
 pub use embedder::EmbedderSpec;
+pub use model::ModelSpec;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -46,6 +48,8 @@ section! {
         hook: HookConfig = HookOptions,
         /// Models, here or on a server.
         model: ModelConfig = ModelOptions,
+        /// What a model is asked for, and how much of it is told.
+        suggest: SuggestConfig = SuggestOptions,
         /// The index of the repository and its documents.
         recall: RecallConfig = RecallOptions,
         /// Documents from elsewhere.
@@ -184,12 +188,50 @@ section! {
 section! {
     /// Models, here or on a server.
     ModelConfig from ModelOptions {
+        /// What answers in words: none, auto, FILE.gguf, ollama:NAME, scripted:FILE or http://HOST:PORT/v1#NAME.
+        name: ModelSpec,
+        /// LoRA adapters (GGUF) laid over a model in a file, in order.
+        adapters: Vec<PathBuf>,
+        /// Tokens that question and answer may have together; 0 for what the model was made for, at most 16384.
+        window: u32,
+        /// How long one answer may take, in seconds.
+        timeout_seconds: u64,
         /// What turns texts into vectors: static, minilm, minilm:FOLDER or ollama:NAME.
         embedder: EmbedderSpec,
         /// Where Ollama listens.
         ollama: String,
         /// Whether texts may be sent to an address that is not this machine.
         allow_remote: bool,
+    }
+}
+
+/// How sure a model must be of what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Sureness {
+    /// A hint will do.
+    Low,
+    /// More likely right than not.
+    Medium,
+    /// Nearly certain.
+    High,
+}
+
+section! {
+    /// What a model is asked for, and how much of it is told.
+    SuggestConfig from SuggestOptions {
+        /// Let the model review the change.
+        review: bool,
+        /// The most findings of a model in one review; 0 tells none.
+        max_findings: u32,
+        /// Less sure ones are kept to itself.
+        min_confidence: Sureness,
+        /// How many findings without a patch the model may try to mend in one review.
+        max_fixes: u32,
+        /// How often an answer that does not hold is given back to the model.
+        max_passes: u32,
+        /// The most tokens of one answer.
+        max_answer_tokens: u32,
     }
 }
 
@@ -290,7 +332,7 @@ pub enum ConfigError {
 }
 
 /// Settings that open the network. A cloned repository must not be able to.
-pub const PERSONAL: [&str; 3] = ["model.ollama", "model.allow_remote", "docs.allow_private"];
+pub const PERSONAL: [&str; 4] = ["model.ollama", "model.allow_remote", "model.adapters", "docs.allow_private"];
 
 /// [`DEFAULT_TOML`] as a repository may have it: the settings in [`PERSONAL`] are commented out.
 pub fn repository_toml() -> String {
@@ -352,6 +394,15 @@ impl Layers {
                 );
                 return Err(ConfigError::Layer { origin: path.display().to_string(), message });
             }
+        }
+        if let Some(name) = table.get("model").and_then(|model| model.get("name")).and_then(Value::as_str)
+            && name.parse::<ModelSpec>().is_ok_and(|spec| !spec.is_impersonal())
+        {
+            let message = format!(
+                "`model.name = \"{name}\"` is not for a repository to say: it may ask for none, auto or ollama:NAME; files and \
+                 addresses are for your own file, $APPRENTICE_MODEL__NAME, or --model"
+            );
+            return Err(ConfigError::Layer { origin: path.display().to_string(), message });
         }
         self.file(path, text)
     }

@@ -1,12 +1,18 @@
-//! Whom do we ask? Models behind traits; today those that turn a text into a vector.
+//! Whom do we ask? Models behind traits: those that turn a text into a vector, and those that answer in words.
 
+pub mod chat;
 pub mod minilm;
 pub mod ollama;
+pub mod scripted;
 pub mod table;
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{config::EmbedderSpec, source::words};
+use crate::{
+    config::{EmbedderSpec, ModelSpec},
+    source::words,
+};
+use chat::{Model, ModelError};
 
 /// A text to find again, in the parts that a reader would weigh differently.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,6 +76,29 @@ pub struct Access {
     pub ollama: String,
     /// Whether an address that is not this machine may be asked.
     pub allow_remote: bool,
+    /// LoRA adapters laid over a model in a file.
+    pub adapters: Vec<PathBuf>,
+    /// Tokens that question and answer may have together; 0 for what the model was made for, at most [`MOST_WINDOW`].
+    pub window: usize,
+}
+
+/// A larger window is taken only when it is asked for: its memory grows with it.
+pub const MOST_WINDOW: usize = 16_384;
+
+/// The model that is meant, ready to be asked; `None` where none is.
+///
+/// # Errors
+/// [`ModelError`] when its file or its server is not there, or it may not be asked.
+pub fn open(spec: &ModelSpec, access: &Access) -> Result<Option<Arc<dyn Model>>, ModelError> {
+    let not_yet = |what: &ModelSpec| ModelError::File { file: what.to_string(), why: "not built yet".into() };
+    Ok(match spec {
+        ModelSpec::None => None,
+        ModelSpec::Auto | ModelSpec::File(_) | ModelSpec::Ollama(_) | ModelSpec::OpenAi { .. } => {
+            let _ = access;
+            return Err(not_yet(spec));
+        }
+        ModelSpec::Scripted(file) => Some(Arc::new(scripted::Scripted::open(file)?)),
+    })
 }
 
 /// The embedder that is meant, ready to be asked.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use engine::{
-    model::{self, Access, Embedder},
+    model::{self, Embedder},
     notice::Notice,
     recall::{
         IndexError, Searcher,
@@ -41,8 +41,7 @@ pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
 /// The embedder that the configuration names.
 pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
     let model = &setup.config.model;
-    let access = Access { models: env::models(), ollama: model.ollama.clone(), allow_remote: model.allow_remote };
-    Ok(model::embedder(&model.embedder, &access)?)
+    Ok(model::embedder(&model.embedder, &setup.access())?)
 }
 
 /// Brings the index to what is on disk now.

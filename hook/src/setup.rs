@@ -13,6 +13,7 @@ use engine::{
     },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
+    model::Access,
     notice::Notice,
     pipeline::Engine,
     recall::{documents, evidence::Recall, tree},
@@ -94,6 +95,18 @@ impl Setup {
             None => engine,
         };
         Ok((engine, notices))
+    }
+
+    /// Where models are and what may be asked.
+    pub(crate) fn access(&self) -> Access {
+        let model = &self.config.model;
+        Access {
+            models: env::models(),
+            ollama: model.ollama.clone(),
+            allow_remote: model.allow_remote,
+            adapters: model.adapters.clone(),
+            window: model.window as usize,
+        }
     }
 
     /// Where the index of the repository lies.
