@@ -146,7 +146,7 @@ impl Bench<'_> {
         let mut proven = 0;
         for finding in &found {
             let Some(fix) = &finding.fix else { continue };
-            let claim = patch::Claim { file: &file, finding, found: &all, allowed: &LineSet::all() };
+            let claim = patch::Claim { file: &file, finding, found: &all, allowed: &LineSet::all(), is_checked: true };
             patch::prove(&claim, fix, &mut |file| run(file).0)
                 .map_err(|why| format!("the fix on line {} is not proven: {why}", finding.span.from.line))?;
             proven += 1;

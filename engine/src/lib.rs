@@ -14,6 +14,7 @@ pub mod check;
 pub mod model;
 pub mod recall;
 pub mod patch;
+pub mod suggest;
 pub mod examples;
 pub mod review;
 pub mod report;

@@ -139,6 +139,9 @@ pub struct Claim<'a> {
     pub found: &'a [Finding],
     /// Lines it may change besides those of the finding itself.
     pub allowed: &'a LineSet,
+    /// Whether a check can say that the finding is gone. A model's own finding has none: its patch is proven without
+    /// [`Proof::ClearsFinding`] and [`Proof::Converges`], and says so.
+    pub is_checked: bool,
 }
 
 /// Proves the fix of a finding, running `recheck` once on the patched file.
@@ -150,7 +153,7 @@ pub fn prove(
     fix: &Fix,
     recheck: &mut dyn FnMut(&SourceFile) -> Vec<Finding>,
 ) -> Result<VerifiedPatch, Unproven> {
-    let Claim { file, finding, found, allowed } = claim;
+    let Claim { file, finding, found, allowed, is_checked } = *claim;
     let bytes = edit::apply(&file.bytes, fix.edits())?;
     if *bytes == *file.bytes {
         return Err(Unproven::NoChange);
@@ -160,20 +163,22 @@ pub fn prove(
         SourceFile::new(file.path.clone(), bytes.into(), u64::MAX).map_err(|_: Unreadable| Unproven::NotText)?;
     parses(file, &patched)?;
     let after = recheck(&patched);
-    clears(finding, found, &after)?;
-    converges(finding, fix, &after)?;
+    let mut proofs = vec![Proof::Applies, Proof::Parses];
+    if is_checked {
+        clears(finding, found, &after)?;
+        proofs.push(Proof::ClearsFinding);
+    }
+    adds_none(found, &after)?;
+    proofs.extend([Proof::AddsNoFinding, Proof::StaysInside]);
+    if is_checked {
+        converges(finding, fix, &after)?;
+        proofs.push(Proof::Converges);
+    }
     Ok(VerifiedPatch {
         path: file.path.clone(),
         applicability: fix.applicability,
         edits: fix.edits().to_vec(),
-        proofs: vec![
-            Proof::Applies,
-            Proof::Parses,
-            Proof::ClearsFinding,
-            Proof::AddsNoFinding,
-            Proof::StaysInside,
-            Proof::Converges,
-        ],
+        proofs,
         base: *blake3::hash(&file.bytes).as_bytes(),
     })
 }
@@ -217,6 +222,15 @@ pub fn syntax_errors(tree: &check::Tree) -> usize {
 }
 
 fn clears(finding: &Finding, found: &[Finding], after: &[Finding]) -> Result<(), Unproven> {
+    let of = |findings: &[Finding]| findings.iter().filter(|other| other.check == finding.check).count();
+    if of(after) >= of(found) { Err(Unproven::KeepsFinding(finding.check.clone())) } else { Ok(()) }
+}
+
+/// Whether no check says more than before.
+///
+/// # Errors
+/// [`Unproven::AddsFinding`] with the first that does.
+pub(crate) fn adds_none(found: &[Finding], after: &[Finding]) -> Result<(), Unproven> {
     let count = |findings: &[Finding]| {
         findings.iter().fold(HashMap::<CheckId, usize>::new(), |mut counts, finding| {
             *counts.entry(finding.check.clone()).or_default() += 1;
@@ -225,9 +239,6 @@ fn clears(finding: &Finding, found: &[Finding], after: &[Finding]) -> Result<(),
     };
     let (before, now) = (count(found), count(after));
     let of = |counts: &HashMap<CheckId, usize>, check: &CheckId| counts.get(check).copied().unwrap_or(0);
-    if of(&now, &finding.check) >= of(&before, &finding.check) {
-        return Err(Unproven::KeepsFinding(finding.check.clone()));
-    }
     match now.keys().filter(|check| of(&now, check) > of(&before, check)).min() {
         Some(check) => Err(Unproven::AddsFinding(check.clone())),
         None => Ok(()),

@@ -2,6 +2,8 @@
 
 mod explain;
 mod lint;
+mod tell;
+mod advise;
 
 use std::{
     cell::{Cell, OnceCell},
@@ -9,10 +11,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use advise::Adviser;
 use explain::Known;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use lint::Linted;
 use rayon::prelude::*;
+pub use tell::{Told, Untold};
 
 use crate::{
     change::{self, FileChange, Kind, LineRange, LineSet, Status, Versions},
@@ -43,6 +47,7 @@ pub struct Engine {
     levels: Levels,
     workshop: Option<Workshop>,
     recall: Option<Recall>,
+    adviser: Option<Adviser>,
 }
 
 impl Engine {
@@ -65,6 +70,7 @@ impl Engine {
             config,
             workshop: None,
             recall: None,
+            adviser: None,
         })
     }
 
@@ -80,6 +86,18 @@ impl Engine {
     pub fn with_recall(mut self, recall: Recall) -> Self {
         self.recall = Some(recall);
         self
+    }
+
+    /// The same, asking this model too.
+    #[must_use]
+    pub fn with_adviser(mut self, adviser: Adviser) -> Self {
+        self.adviser = Some(adviser);
+        self
+    }
+
+    /// Whether a model is asked.
+    pub fn has_adviser(&self) -> bool {
+        self.adviser.is_some()
     }
 
     /// The same, never reading the paths that `.ai_coder_ignore` names.
@@ -144,6 +162,19 @@ impl Engine {
         if let Some(known) = &known {
             known.explain(&mut findings, &files);
         }
+        if let Some(adviser) = &self.adviser {
+            let asked = advise::Asked {
+                engine: self,
+                adviser,
+                change: &change,
+                old: &*old,
+                new: &*new,
+                files: &files,
+                linted: &linted,
+                reading: reading.as_ref(),
+            };
+            notices.extend(asked.advise(&mut findings));
+        }
         notices.extend(reading.and_then(explain::trouble));
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         Review { change, findings, notices, files }
@@ -190,6 +221,31 @@ impl Engine {
         if change.had_content() { self.read(change, change.path_before(), old).ok().flatten() } else { None }
     }
 
+    /// What our own checks say of a text, with the severities that the configuration gives.
+    fn run_rules(
+        &self,
+        file: &SourceFile,
+        before: Option<&SourceFile>,
+        change: &FileChange,
+        troubles: &Troubles,
+        twins: Option<&dyn Twins>,
+    ) -> Vec<Finding> {
+        let mut target = Target::new(file, before, change, &self.config.checks);
+        target.twins = twins;
+        let mut findings = self.rules.run(&target, &mut |error| troubles.tell_rule(error));
+        if let Some(line) = target.passed_over() {
+            troubles.tell_table(&file.path, line);
+        }
+        if target.not_parsed() {
+            troubles.tell_not_parsed(&file.path);
+        }
+        if target.not_followed() {
+            troubles.tell_not_followed(&file.path);
+        }
+        findings.retain_mut(|finding| self.levels.apply(finding));
+        findings
+    }
+
     /// Everything there is to say about one text, with its patches proven.
     fn look(
         &self,
@@ -200,24 +256,8 @@ impl Engine {
         linted: &Linted<'_>,
         twins: Option<&dyn Twins>,
     ) -> Vec<Reviewed> {
-        let run_with = |file: &SourceFile, twins| {
-            let mut target = Target::new(file, before, change, &self.config.checks);
-            target.twins = twins;
-            let mut findings = self.rules.run(&target, &mut |error| troubles.tell_rule(error));
-            if let Some(line) = target.passed_over() {
-                troubles.tell_table(&file.path, line);
-            }
-            if target.not_parsed() {
-                troubles.tell_not_parsed(&file.path);
-            }
-            if target.not_followed() {
-                troubles.tell_not_followed(&file.path);
-            }
-            findings.retain_mut(|finding| self.levels.apply(finding));
-            findings
-        };
-        let own = run_with(file, twins);
-        let run = |file: &SourceFile| run_with(file, None);
+        let own = self.run_rules(file, before, change, troubles, twins);
+        let run = |file: &SourceFile| self.run_rules(file, before, change, troubles, None);
         let linters = self.leveled(linted.findings(file));
         let mut found = [&own[..], &linters].concat();
         found.sort_by(|a, b| (a.span, &a.check).cmp(&(b.span, &b.check)));
@@ -251,11 +291,11 @@ impl Engine {
             (Some(fix), Standing::Told) if linted.made(finding) => {
                 let of_tool = linters.iter().filter(|other| lint::tool(other) == lint::tool(finding));
                 let known: Vec<Finding> = own.iter().chain(of_tool).cloned().collect();
-                let claim = patch::Claim { file, finding, found: &known, allowed: lines };
+                let claim = patch::Claim { file, finding, found: &known, allowed: lines, is_checked: true };
                 Some(self.prove_again(&claim, fix, linted, &run))
             }
             (Some(fix), Standing::Told) => {
-                let claim = patch::Claim { file, finding, found: &own, allowed: lines };
+                let claim = patch::Claim { file, finding, found: &own, allowed: lines, is_checked: true };
                 Some(patch::prove(&claim, fix, &mut |patched| run(patched)))
             }
             _ => None,
@@ -312,6 +352,23 @@ impl Engine {
         (mended.collect(), notices)
     }
 
+    /// The reviewed files with the proven patches of what a review tells, up to this trust. Patches of one file that meet,
+    /// or that together give rise to something, wait: the first of them is made alone. Nothing is written.
+    pub fn patched(&self, review: &Review, versions: &Versions, most: Applicability) -> Vec<Mended> {
+        let patch = |change: &FileChange| {
+            let file = review.file(&change.path)?;
+            let of_file = |reviewed: &&Reviewed| reviewed.finding.path == file.path;
+            let told: Vec<&Reviewed> = review.told().filter(of_file).collect();
+            let holds = |(bytes, applied): &(Vec<u8>, Applied)| {
+                applied.len() == 1 || !self.adds_findings(change, file, bytes, &*versions.old)
+            };
+            let (after, applied) =
+                one_round(file, &told, most).filter(holds).or_else(|| the_first(file, &told, most))?;
+            Some(Mended { path: file.path.clone(), before: file.bytes.clone(), after: after.into(), applied })
+        };
+        versions.change.files.iter().filter_map(patch).collect()
+    }
+
     fn mend_file(
         &self,
         change: &FileChange,
@@ -332,6 +389,7 @@ impl Engine {
         };
         for _ in 0..MOST_ROUNDS {
             let findings = self.look(&file, before.as_ref(), &change, &Troubles::default(), linted, None);
+            let findings: Vec<&Reviewed> = findings.iter().collect();
             let Some((bytes, applied)) = one_round(&file, &findings, most) else { return Some((mended, None)) };
             mended.after = bytes.into();
             mended.applied.extend(applied);
@@ -348,6 +406,15 @@ impl Engine {
             format!("its fixes were still giving rise to others after {MOST_ROUNDS} rounds"),
         );
         Some((mended, Some(notice)))
+    }
+
+    /// Whether our checks say more of these bytes than of the file.
+    fn adds_findings(&self, change: &FileChange, file: &SourceFile, bytes: &[u8], old: &dyn Sources) -> bool {
+        let Ok(mut patched) = SourceFile::new(file.path.clone(), bytes.into(), u64::MAX) else { return true };
+        patched.language = file.language;
+        let before = self.read_before(change, old);
+        let run = |file: &SourceFile| self.run_rules(file, before.as_ref(), change, &Troubles::default(), None);
+        patch::adds_none(&run(file), &run(&patched)).is_err()
     }
 
     /// The text under `path`: `None` where there is nothing to read by nature, a Notice where something is left out.
@@ -422,7 +489,7 @@ fn said_better<'f>(finding: &Finding, found: &'f [Finding]) -> Option<&'f Findin
 }
 
 /// The text with every proven patch that does not meet an earlier one, or `None` where there is no patch.
-fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> Option<(Vec<u8>, Applied)> {
+fn one_round(file: &SourceFile, findings: &[&Reviewed], most: Applicability) -> Option<(Vec<u8>, Applied)> {
     let mut edits: Vec<Edit> = Vec::new();
     let mut applied = Vec::new();
     for reviewed in findings {
@@ -440,6 +507,11 @@ fn one_round(file: &SourceFile, findings: &[Reviewed], most: Applicability) -> O
         return Some((bytes, applied));
     }
     // Each was proven alone; together they are not. The first one alone is.
+    the_first(file, findings, most)
+}
+
+/// The text with the first proven patch alone.
+fn the_first(file: &SourceFile, findings: &[&Reviewed], most: Applicability) -> Option<(Vec<u8>, Applied)> {
     let first =
         findings.iter().find(|reviewed| reviewed.patch.as_ref().is_some_and(|patch| patch.applicability() <= most))?;
     let bytes = first.patch.as_ref()?.apply(&file.bytes).ok()?;

@@ -55,6 +55,10 @@ pub enum Standing {
     },
     /// It is in the baseline.
     Baseline,
+    /// The model is less sure of it than `suggest.min_confidence` asks for.
+    Unsure,
+    /// The model found more than `suggest.max_findings`.
+    OverLimit,
     /// Another finding at the same place says the same.
     Repeated {
         /// The check that says it.

@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// Set one value of the configuration: `--set review.fail_on=warning`.
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub(crate) set: Vec<String>,
+    /// The model to ask: none, auto, FILE.gguf, ollama:NAME, or http://HOST:PORT/v1#NAME.
+    #[arg(long, value_name = "MODEL", global = true)]
+    pub(crate) model: Option<String>,
     /// Use colors: auto, always or never. NO_COLOR is honored.
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN", hide_possible_values = true)]
     pub(crate) color: Color,
@@ -50,6 +53,12 @@ pub(crate) enum Command {
     Index(Index),
     /// Find definitions, code and documents by words and meaning.
     Search(Search),
+    /// Let the model answer a question about the repository, from what the index finds for it.
+    Ask(Ask),
+    /// Let the model explain a finding.
+    Explain(Explain),
+    /// Let the model tell what a change does.
+    Summarize(Summarize),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
     /// Print shell completions.
@@ -65,24 +74,8 @@ pub(crate) enum Command {
 pub(crate) struct Review {
     /// Only these files and folders.
     pub(crate) paths: Vec<PathBuf>,
-    /// The index against HEAD (the default).
-    #[arg(long, group = "what", help_heading = "What to review")]
-    pub(crate) staged: bool,
-    /// The work tree against the index, untracked files included.
-    #[arg(long, group = "what", help_heading = "What to review")]
-    pub(crate) worktree: bool,
-    /// One commit against its parent.
-    #[arg(long, group = "what", value_name = "REV", help_heading = "What to review")]
-    pub(crate) commit: Option<String>,
-    /// What B has that its merge base with A has not.
-    #[arg(long, group = "what", value_name = "A..B", help_heading = "What to review")]
-    pub(crate) range: Option<String>,
-    /// A unified diff from a file, or `-` for standard input.
-    #[arg(long, group = "what", value_name = "FILE|-", help_heading = "What to review")]
-    pub(crate) diff: Option<PathBuf>,
-    /// Every file as it is on disk.
-    #[arg(long, group = "what", help_heading = "What to review")]
-    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) what: What,
     /// How to write the review.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -107,6 +100,52 @@ pub(crate) struct Review {
     /// Write what is told now to the baseline, so that only what is new is told from here on.
     #[arg(long, conflicts_with = "apply")]
     pub(crate) write_baseline: bool,
+}
+
+/// Which change is meant.
+#[derive(clap::Args, Default)]
+pub(crate) struct What {
+    /// The index against HEAD (the default).
+    #[arg(long, group = "change", help_heading = "Which change")]
+    pub(crate) staged: bool,
+    /// The work tree against the index, untracked files included.
+    #[arg(long, group = "change", help_heading = "Which change")]
+    pub(crate) worktree: bool,
+    /// One commit against its parent.
+    #[arg(long, group = "change", value_name = "REV", help_heading = "Which change")]
+    pub(crate) commit: Option<String>,
+    /// What B has that its merge base with A has not.
+    #[arg(long, group = "change", value_name = "A..B", help_heading = "Which change")]
+    pub(crate) range: Option<String>,
+    /// A unified diff from a file, or `-` for standard input.
+    #[arg(long, group = "change", value_name = "FILE|-", help_heading = "Which change")]
+    pub(crate) diff: Option<PathBuf>,
+    /// Every file as it is on disk.
+    #[arg(long, group = "change", help_heading = "Which change")]
+    pub(crate) all: bool,
+}
+
+/// What a question to a model is about.
+#[derive(clap::Args)]
+pub(crate) struct Explain {
+    /// PATH:LINE, or the first digits of a finding's fingerprint.
+    #[arg(value_name = "PATH:LINE|FINGERPRINT")]
+    pub(crate) place: String,
+    #[command(flatten)]
+    pub(crate) what: What,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Summarize {
+    #[command(flatten)]
+    pub(crate) what: What,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Ask {
+    /// The question.
+    #[arg(required = true)]
+    pub(crate) question: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -176,13 +215,20 @@ pub(crate) enum HookType {
     PreCommit,
     PrePush,
     PreMergeCommit,
+    PrepareCommitMsg,
     PostMerge,
     PostRewrite,
 }
 
 impl HookType {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::PreCommit, Self::PrePush, Self::PreMergeCommit, Self::PostMerge, Self::PostRewrite];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::PreCommit,
+        Self::PrePush,
+        Self::PreMergeCommit,
+        Self::PrepareCommitMsg,
+        Self::PostMerge,
+        Self::PostRewrite,
+    ];
 
     /// Git's name for it, which is the file's name.
     pub(crate) fn name(self) -> &'static str {
@@ -190,6 +236,7 @@ impl HookType {
             Self::PreCommit => "pre-commit",
             Self::PrePush => "pre-push",
             Self::PreMergeCommit => "pre-merge-commit",
+            Self::PrepareCommitMsg => "prepare-commit-msg",
             Self::PostMerge => "post-merge",
             Self::PostRewrite => "post-rewrite",
         }

@@ -74,6 +74,11 @@ pub(crate) fn below(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Makes the folder that a file is to lie in.
+pub(crate) fn make_parent(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)
+}
+
 /// Whether there is anything at this path.
 pub(crate) fn exists(path: &Path) -> bool {
     path.exists()

@@ -1,5 +1,6 @@
 //! The `apprentice` command.
 
+mod advice;
 mod args;
 mod background;
 mod config;
@@ -56,6 +57,9 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Doctor => doctor::run(args),
         Command::Index(index) => index::run(args, index),
         Command::Search(search) => search::run(args, search),
+        Command::Ask(ask) => advice::ask(args, ask),
+        Command::Explain(explain) => advice::explain(args, explain),
+        Command::Summarize(summarize) => advice::summarize(args, summarize),
         Command::Eval(eval) => eval::run(args, eval),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());

@@ -54,7 +54,7 @@ fn read_setup(args: &args::Args, review: &args::Review) -> Result<Setup> {
     if review.no_recall {
         setup.layers.set("recall.enable", "false", &flag("--no-recall"))?;
     }
-    if review.all {
+    if review.what.all {
         setup.layers.set("review.untouched_lines", "true", &flag("--all"))?;
     }
     setup.config = setup.layers.resolve()?;
@@ -76,23 +76,29 @@ pub(crate) fn exit_code(review: &Review, fail_on: FailOn) -> ExitCode {
     }
 }
 
+/// The change that is meant, in the paths that are meant.
 fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
-    let mut versions = if args.all {
+    let mut versions = versions_of(setup, &args.what)?;
+    keep_paths(setup, &args.paths, &mut versions)?;
+    Ok(versions)
+}
+
+/// The change that is meant.
+pub(crate) fn versions_of(setup: &Setup, what: &args::What) -> Result<Versions> {
+    Ok(if what.all {
         setup.refused_repository()?;
         everything(&setup.root)?
-    } else if let Some(file) = &args.diff {
+    } else if let Some(file) = &what.diff {
         from_diff(setup, file)?
     } else {
         let repository = setup.repository()?;
-        match (&args.commit, &args.range) {
+        match (&what.commit, &what.range) {
             (Some(revision), _) => repository.commit(revision)?,
             (_, Some(range)) => repository.range(range)?,
-            _ if args.worktree => repository.worktree()?,
+            _ if what.worktree => repository.worktree()?,
             _ => repository.staged()?,
         }
-    };
-    keep_paths(setup, &args.paths, &mut versions)?;
-    Ok(versions)
+    })
 }
 
 /// A diff can be reviewed without a repository too, against the files of the current folder.
@@ -147,26 +153,34 @@ fn keep_paths(setup: &Setup, paths: &[std::path::PathBuf], versions: &mut Versio
 }
 
 fn apply(setup: &Setup, args: &args::Review, engine: &Engine, versions: &Versions) -> Result<String> {
-    if args.commit.is_some() || args.range.is_some() || args.diff.is_some() {
+    if args.what.commit.is_some() || args.what.range.is_some() || args.what.diff.is_some() {
         return Err(anyhow!("--apply needs a change that can still be edited: what is staged, --worktree or --all"));
     }
     let most = if args.r#unsafe { Applicability::Unsafe } else { Applicability::Safe };
     let (mended, notices) = engine.mend(versions, most);
+    let mut text: String = notices.iter().map(|notice| format!("note: {}: {}\n", notice.about, notice.what)).collect();
+    text += &land(setup, args, &mended)?;
+    if engine.has_adviser() && args.r#unsafe {
+        // What a model wrote is proven against the text as it is now.
+        let versions = self::versions(setup, args)?;
+        let review = engine.review(self::versions(setup, args)?);
+        text += &land(setup, args, &engine.patched(&review, &versions, most))?;
+    }
+    Ok(text)
+}
+
+fn land(setup: &Setup, args: &args::Review, mended: &[Mended]) -> Result<String> {
     let files: Vec<StagedFile> = mended
         .iter()
         .map(|file| StagedFile { path: file.path.clone(), before: file.before.to_vec(), after: file.after.to_vec() })
         .collect();
     let repository = setup.repository()?;
-    let landings =
-        if args.all || args.worktree { repository.land_in_work_tree(&files)? } else { repository.land(&files)? };
-    let mut text = String::new();
-    for notice in notices {
-        text += &format!("note: {}: {}\n", notice.about, notice.what);
-    }
-    for (file, landing) in mended.iter().zip(&landings) {
-        text += &landed(file, landing);
-    }
-    Ok(text)
+    let landings = if args.what.all || args.what.worktree {
+        repository.land_in_work_tree(&files)?
+    } else {
+        repository.land(&files)?
+    };
+    Ok(mended.iter().zip(&landings).map(|(file, landing)| landed(file, landing)).collect())
 }
 
 fn landed(file: &Mended, landing: &Landing) -> String {

@@ -13,12 +13,13 @@ use engine::{
     },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
-    model::Access,
-    notice::Notice,
-    pipeline::Engine,
+    model::{self, Access},
+    notice::{self, Notice},
+    pipeline::{Adviser, Engine},
     recall::{documents, evidence::Recall, tree},
     review::Baseline,
     source::{Ignored, RepoPath},
+    suggest::Answers,
 };
 
 use crate::{args::Args, env, files};
@@ -58,6 +59,9 @@ pub(crate) fn read(args: &Args) -> Result<Setup> {
         let (key, value) = pair.split_once('=').ok_or_else(|| anyhow!("`--set {pair}` is not KEY=VALUE"))?;
         layers.set(key.trim(), value.trim(), &Origin::Flag("--set".into()))?;
     }
+    if let Some(model) = &args.model {
+        layers.set("model.name", model, &Origin::Flag("--model".into()))?;
+    }
     let config = layers.resolve()?;
     Ok(Setup { repository, root, layers, config })
 }
@@ -86,7 +90,7 @@ impl Setup {
 
     /// The engine with the built-in rules and the repository's own.
     pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
-        let (rules, notices) = self.rules()?;
+        let (rules, mut notices) = self.rules()?;
         let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
             .ignoring(self.ignored()?)
             .with_workshop(self.workshop());
@@ -94,7 +98,28 @@ impl Setup {
             Some(recall) => engine.with_recall(recall),
             None => engine,
         };
-        Ok((engine, notices))
+        let (adviser, more) = self.adviser();
+        notices.extend(more);
+        Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
+    }
+
+    /// The model that is configured, with what it said before. One that cannot be had is told: rules review without it,
+    /// and nobody takes that for the whole review.
+    fn adviser(&self) -> (Option<Adviser>, Vec<Notice>) {
+        let spec = &self.config.model.name;
+        let model = match model::open(spec, &self.access()) {
+            Ok(Some(model)) => model,
+            Ok(None) => return (None, Vec::new()),
+            Err(error) => return (None, vec![Notice::failure(format!("model {spec}"), notice::chain(&error))]),
+        };
+        let mut notices = Vec::new();
+        let answers = self.repository.as_ref().and_then(|repository| {
+            let file = repository.common_dir().join("apprentice/answers.db");
+            let answers = files::make_parent(&file).map_err(|error| error.to_string());
+            let answers = answers.and_then(|()| Answers::open(&file));
+            answers.map_err(|why| notices.push(Notice::note("model", format!("its answers are not kept: {why}")))).ok()
+        });
+        (Some(Adviser { model, answers, stop: Arc::default() }), notices)
     }
 
     /// Where models are and what may be asked.

@@ -318,6 +318,12 @@ impl<'a> Session<'a> {
         outcome
     }
 
+    /// The names of the linters that read a file.
+    pub fn readers(&self, path: &RepoPath) -> Vec<&'a str> {
+        let reads = |ready: &&Ready<'a>| ready.files.iter().any(|file| file.path == *path);
+        self.ready.iter().filter(reads).map(|ready| ready.linter.name.as_str()).collect()
+    }
+
     /// The linter that made a finding, if it is one of these.
     pub fn linter_of(&self, finding: &Finding) -> Option<&'a Linter> {
         let name = finding.check.0.split('/').next()?;

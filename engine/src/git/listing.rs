@@ -122,6 +122,25 @@ impl Repository {
         Ok(changed)
     }
 
+    /// The first lines of the newest commits' messages on the first-parent line of HEAD, newest first; none before the
+    /// first commit.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] when history cannot be read.
+    pub fn subjects(&self, most: usize) -> Result<Vec<String>, RepositoryError> {
+        let git = self.git();
+        let failed = |source: git2::Error| RepositoryError::Compare { what: "history".into(), source: source.into() };
+        let mut walk = git.revwalk().map_err(failed)?;
+        if walk.push_head().is_err() {
+            return Ok(Vec::new());
+        }
+        walk.simplify_first_parent().map_err(failed)?;
+        let commits = walk.flatten().take(most).map_while(|id| git.find_commit(id).ok());
+        Ok(commits
+            .map(|commit| String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned())
+            .collect())
+    }
+
     /// The commit HEAD stands at, in hex; none before the first commit.
     pub fn head(&self) -> Option<String> {
         Some(self.git().head().ok()?.peel_to_commit().ok()?.id().to_string())

@@ -70,6 +70,21 @@ impl<'a> Linted<'a> {
         session.recheck(tool(finding).unwrap_or_default(), patched)
     }
 
+    /// What they all said of a file as it is.
+    pub(super) fn said(&self, file: &SourceFile) -> Vec<Finding> {
+        self.findings.iter().filter(|finding| finding.path == file.path).cloned().collect()
+    }
+
+    /// What they all say of a patched version of a file: each runs once.
+    pub(super) fn everything(&self, patched: &SourceFile) -> Result<Vec<Finding>, String> {
+        let Some(session) = &self.session else { return Ok(Vec::new()) };
+        let mut after = Vec::new();
+        for linter in session.readers(&patched.path) {
+            after.extend(session.recheck(linter, patched).map_err(|why| format!("{linter}: {why}"))?);
+        }
+        Ok(after)
+    }
+
     /// The built-in finding that says the same as this one, if a linter made this one.
     pub(super) fn same<'f>(&self, finding: &Finding, builtin: &'f [Finding]) -> Option<&'f Finding> {
         let session = self.session.as_ref()?;

@@ -28,7 +28,8 @@ pub(super) fn render(review: &Review, color: Color) -> String {
     let mut out = String::new();
     let mut explained = HashSet::new();
     for reviewed in review.told() {
-        let first = explained.insert(reviewed.finding.check.clone());
+        // What a model says of one place holds for that place alone.
+        let first = explained.insert(reviewed.finding.check.clone()) || reviewed.finding.check.0.starts_with("model/");
         let groups = groups(review, reviewed, first);
         out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
@@ -197,6 +198,8 @@ fn silence(review: &Review, counts: Counts) -> String {
         (of(|standing| matches!(standing, Standing::Allowed { .. })), "allowed by comments"),
         (of(|standing| matches!(standing, Standing::Baseline)), "in the baseline"),
         (of(|standing| matches!(standing, Standing::Repeated { .. })), "said by another check"),
+        (of(|standing| matches!(standing, Standing::Unsure)), "of which the model is not sure"),
+        (of(|standing| matches!(standing, Standing::OverLimit)), "beyond suggest.max_findings"),
     ];
     let reasons: Vec<String> =
         reasons.iter().filter(|(many, _)| *many > 0).map(|(many, what)| format!("{many} {what}")).collect();

@@ -11,6 +11,7 @@ use engine::{
 };
 
 use crate::{
+    advice,
     args::{Args, HookType},
     background, env, review,
     setup::{self, Setup},
@@ -23,6 +24,7 @@ pub(super) fn run(args: &Args, hook: HookType, given: &[String]) -> Result<ExitC
     let done = match hook {
         HookType::PreCommit | HookType::PreMergeCommit => before_commit(args),
         HookType::PrePush => before_push(args, given),
+        HookType::PrepareCommitMsg => advice::draft(args, given),
         HookType::PostMerge | HookType::PostRewrite => after_merge(args),
     };
     done.or_else(|error| {

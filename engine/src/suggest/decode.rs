@@ -1,0 +1,174 @@
+//! What did the model answer? Its JSON is read strictly: one object of the asked form, nothing before or after it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::finding::{Category, Confidence};
+
+/// Something a model says is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remark {
+    /// The lines it is about, as they stand in the change.
+    pub quote: String,
+    /// What is wrong.
+    pub problem: String,
+    /// Why it matters.
+    pub why: String,
+    /// What it is about.
+    pub category: Category,
+    /// How bad it is: a model's word stops no commit.
+    pub severity: Weight,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// What should stand instead of the quoted lines; `None` for no patch.
+    pub replacement: Option<String>,
+}
+
+/// How bad a model may say something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// Worth saying in passing.
+    Info,
+    /// Should be said.
+    Warning,
+}
+
+/// The answer to a review.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Remarks {
+    /// Best first.
+    pub findings: Vec<Remark>,
+}
+
+/// Lines to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    /// The lines as they stand.
+    pub quote: String,
+    /// What should stand instead.
+    pub replacement: String,
+}
+
+/// The answer to a question for a fix.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    /// What is done, in a sentence.
+    pub explanation: String,
+    /// The edits; none when there is nothing sensible to do.
+    pub edits: Vec<Change>,
+}
+
+/// The answer to a question for a commit message.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// The first line.
+    pub subject: String,
+    /// What follows a blank line; may be empty.
+    pub body: String,
+}
+
+/// The answer in words to any other question.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    /// The words.
+    pub answer: String,
+}
+
+fn text(most: usize) -> Value {
+    json!({ "type": "string", "maxLength": most })
+}
+
+fn quote() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 300 })
+}
+
+fn object(properties: Value) -> Value {
+    let required: Vec<Value> = properties.as_object().into_iter().flatten().map(|(key, _)| json!(key)).collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+/// The form of [`Remarks`]. The order of the fields is the order of thinking: first the place, the verdict last.
+pub fn remarks_schema() -> Value {
+    let words = |all: &[Category]| all.iter().map(|category| category.word()).collect::<Vec<_>>();
+    let remark = object(json!({
+        "quote": quote(),
+        "problem": text(160),
+        "why": text(300),
+        "category": { "enum": words(Category::ALL) },
+        "severity": { "enum": ["warning", "info"] },
+        "confidence": { "enum": ["high", "medium", "low"] },
+        "replacement": { "anyOf": [text(800), { "type": "null" }] },
+    }));
+    object(json!({ "findings": { "type": "array", "items": remark, "maxItems": 3 } }))
+}
+
+/// The form of [`Changes`].
+pub fn changes_schema() -> Value {
+    let change = object(json!({ "quote": quote(), "replacement": text(1200) }));
+    object(json!({ "explanation": text(200), "edits": { "type": "array", "items": change, "maxItems": 3 } }))
+}
+
+/// The form of [`Message`].
+pub fn message_schema() -> Value {
+    object(json!({ "subject": { "type": "string", "minLength": 1, "maxLength": 72 }, "body": text(1000) }))
+}
+
+/// The form of [`Words`].
+pub fn words_schema() -> Value {
+    object(json!({ "answer": { "type": "string", "minLength": 1, "maxLength": 2400 } }))
+}
+
+/// Reads an answer.
+///
+/// # Errors
+/// A sentence for the model that says what is wrong with it.
+pub(super) fn read<T: DeserializeOwned>(answer: &str) -> Result<T, String> {
+    serde_json::from_str(answer.trim())
+        .map_err(|error| format!("the answer is not the JSON that was asked for: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_form_that_was_asked_for_is_read() {
+        let good = r#"{"findings": [{"quote": "x", "problem": "p", "why": "w", "category": "bug", "severity": "warning",
+            "confidence": "high", "replacement": null}]}"#;
+        assert_eq!(read::<Remarks>(good).unwrap().findings.len(), 1);
+        for bad in [
+            "",
+            "[]",
+            "{\"findings\": []} and more",
+            "```json\n{\"findings\": []}\n```",
+            &good.replace("\"why\": \"w\", ", ""),
+            &good.replace("warning", "error"),
+            &good.replace("\"replacement\": null", "\"replacement\": null, \"run\": \"rm\""),
+            &good[..good.len() - 3],
+        ] {
+            assert!(read::<Remarks>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_schema_asks_for_what_is_read() {
+        for (schema, answer) in [
+            (remarks_schema(), "{\"findings\": []}"),
+            (changes_schema(), "{\"explanation\": \"\", \"edits\": [{\"quote\": \"a\", \"replacement\": \"\"}]}"),
+            (message_schema(), "{\"subject\": \"a\", \"body\": \"\"}"),
+            (words_schema(), "{\"answer\": \"a\"}"),
+        ] {
+            let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&schema["properties"]), keys(&serde_json::from_str(answer).unwrap()));
+        }
+        read::<Changes>("{\"explanation\": \"\", \"edits\": [{\"quote\": \"a\", \"replacement\": \"\"}]}").unwrap();
+    }
+}
