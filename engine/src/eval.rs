@@ -4,6 +4,7 @@
 //! found when something is said within one line of it. The macro figure is the mean over sources, so that a large
 //! suite does not drown a small one.
 
+mod advice;
 pub mod retrieval;
 
 use std::{
@@ -13,6 +14,8 @@ use std::{
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+pub use advice::Advice;
 
 use crate::{
     change::{self, Change, FileChange, Origin, Status, Versions},
@@ -93,6 +96,9 @@ pub struct Score {
     /// What each check hit and missed: (labelled lines or files hit, clean lines hit).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub by_check: BTreeMap<String, (u64, u64)>,
+    /// What a model did, where one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Advice>,
 }
 
 /// Scores JSON lines, whose kind is known by their fields.
@@ -110,9 +116,9 @@ pub fn score(engine: &Engine, jsonl: &str) -> Result<Score, EvalError> {
     let first: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(first).map_err(|error| EvalError::Row { line: 1, why: error.to_string() })?;
     let tallies = if first.contains_key("positives") && first.contains_key("code") {
-        ("findings", tally(&lines, |row: FindingsRow| findings_row(engine, &row))?)
+        ("findings", tally(engine, &lines, |row: FindingsRow| findings_row(engine, &row))?)
     } else if first.contains_key("buggy") && first.contains_key("fixed") {
-        ("defects", tally(&lines, |row: DefectsRow| defects_row(engine, &row))?)
+        ("defects", tally(engine, &lines, |row: DefectsRow| defects_row(engine, &row))?)
     } else {
         return Err(EvalError::UnknownKind);
     };
@@ -128,6 +134,7 @@ struct Tally {
     clean: u64,
     false_alarms: u64,
     by_check: BTreeMap<String, (u64, u64)>,
+    advice: Option<Advice>,
 }
 
 impl Tally {
@@ -141,23 +148,28 @@ impl Tally {
             let entry = self.by_check.entry(check.clone()).or_default();
             *entry = (entry.0 + hit, entry.1 + missed);
         }
+        if let Some(advice) = &other.advice {
+            self.advice.get_or_insert_default().add(advice);
+        }
     }
 }
 
 type Tallies = BTreeMap<String, Tally>;
 
 fn tally<Row: for<'de> Deserialize<'de>>(
+    engine: &Engine,
     lines: &[(usize, &str)],
     score: impl Fn(Row) -> (String, Tally) + Sync,
 ) -> Result<Tallies, EvalError> {
-    let rows: Vec<(String, Tally)> = lines
-        .par_iter()
-        .map(|(line, text)| {
-            let row =
-                serde_json::from_str(text).map_err(|error| EvalError::Row { line: *line, why: error.to_string() })?;
-            Ok(score(row))
-        })
-        .collect::<Result<_, EvalError>>()?;
+    let row = |(line, text): &(usize, &str)| {
+        let row = serde_json::from_str(text).map_err(|error| EvalError::Row { line: *line, why: error.to_string() })?;
+        Ok(score(row))
+    };
+    // A model answers one question at a time, with all threads.
+    let rows: Vec<(String, Tally)> = match engine.has_adviser() {
+        true => lines.iter().map(row).collect::<Result<_, EvalError>>()?,
+        false => lines.par_iter().map(row).collect::<Result<_, EvalError>>()?,
+    };
     let mut tallies = Tallies::new();
     for (source, tally) in rows {
         tallies.entry(source).or_default().add(&tally);
@@ -185,7 +197,14 @@ fn summarize(kind: &'static str, rows: usize, tallies: Tallies) -> Score {
         "findings" => &["line_recall", "false_alarms_per_100_clean_lines"],
         _ => &["defect_recall", "false_alarms_per_diff"],
     };
-    Score { kind, rows, mean: keys.iter().map(|&key| (key, mean(key))).collect(), by_source, by_check: all.by_check }
+    Score {
+        kind,
+        rows,
+        mean: keys.iter().map(|&key| (key, mean(key))).collect(),
+        by_source,
+        by_check: all.by_check,
+        model: all.advice,
+    }
 }
 
 fn measures(kind: &str, tally: &Tally) -> BTreeMap<&'static str, f64> {
@@ -275,10 +294,16 @@ fn score_clean(
 /// Fixed → buggy must be told within two lines of the bug; buggy → fixed must stay silent.
 fn defects_row(engine: &Engine, row: &DefectsRow) -> (String, Tally) {
     let source = row.id.split('/').next().unwrap_or_default();
-    let worse = told(&engine.review(edited_file(&row.lang, &row.fixed, &row.buggy)));
-    let better = told(&engine.review(edited_file(&row.lang, &row.buggy, &row.fixed)));
+    let (to_bug, to_fix) =
+        (edited_file(&row.lang, &row.fixed, &row.buggy), edited_file(&row.lang, &row.buggy, &row.fixed));
+    let (with_bug, without) = (engine.review(to_bug), engine.review(to_fix));
+    let advice = [Advice::of(engine, row, &with_bug, &row.fixed), Advice::of(engine, row, &without, &row.fixed)];
+    let (worse, better) = (told(&with_bug), told(&without));
     let near_bug = |line: &u32| row.bug_lines.is_empty() || row.bug_lines.iter().any(|bug| bug.abs_diff(*line) <= 2);
     let mut tally = Tally { rows: 1, labelled: 1, clean: 1, ..Tally::default() };
+    for advice in advice.iter().flatten() {
+        tally.advice.get_or_insert_default().add(advice);
+    }
     tally.hit = u64::from(worse.keys().any(near_bug));
     tally.false_alarms = better.len() as u64;
     for (line, checks) in &worse {
@@ -321,9 +346,12 @@ fn added_file(language: &str, code: &str) -> Versions {
 
 fn edited_file(language: &str, before: &str, after: &str) -> Versions {
     let path = usual_path(language);
+    let diff = similar::TextDiff::from_lines(before, after).unified_diff().header("a/x", "b/x").to_string();
+    let hunks = change::diff::parse(diff.as_bytes()).0.into_iter().next().map_or_else(Vec::new, |file| file.hunks);
     let file = FileChange {
         status: Status::Modified,
         touched: change::touched_lines(before.as_bytes(), after.as_bytes()),
+        hunks,
         old_blob: Some(BlobId(String::new())),
         ..FileChange::whole(path.clone(), None)
     };

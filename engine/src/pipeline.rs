@@ -131,6 +131,15 @@ impl Engine {
 
     /// Reviews a change. Total: whatever cannot be read or run becomes a Notice.
     pub fn review(&self, versions: Versions) -> Review {
+        self.review_with(versions, self.adviser.as_ref())
+    }
+
+    /// The same, asking no model.
+    pub fn review_without_model(&self, versions: Versions) -> Review {
+        self.review_with(versions, None)
+    }
+
+    fn review_with(&self, versions: Versions, adviser: Option<&Adviser>) -> Review {
         let Versions { change, old, new, mut notices } = versions;
         let troubles = Troubles::default();
         let loaded: Vec<Loaded> = change.files.par_iter().map(|file| self.load(file, &*old, &*new)).collect();
@@ -162,7 +171,8 @@ impl Engine {
         if let Some(known) = &known {
             known.explain(&mut findings, &files);
         }
-        if let Some(adviser) = &self.adviser {
+        let mut spent = None;
+        if let Some(adviser) = adviser {
             let asked = advise::Asked {
                 engine: self,
                 adviser,
@@ -173,11 +183,12 @@ impl Engine {
                 linted: &linted,
                 reading: reading.as_ref(),
             };
-            notices.extend(asked.advise(&mut findings));
+            let (took, more) = asked.advise(&mut findings);
+            (spent, notices) = (took, [notices, more].concat());
         }
         notices.extend(reading.and_then(explain::trouble));
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
-        Review { change, findings, notices, files }
+        Review { change, findings, notices, files, spent }
     }
 
     /// The texts that linters may read: none without a workshop, and none that a program wrote.

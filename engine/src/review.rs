@@ -10,6 +10,7 @@ use crate::{
     notice::{Gravity, Notice},
     patch::{Unproven, VerifiedPatch},
     source::{RepoPath, SourceFile},
+    suggest::Spent,
 };
 
 /// Everything one run has to say.
@@ -23,6 +24,8 @@ pub struct Review {
     pub notices: Vec<Notice>,
     /// The text files that were read, by path, for whoever shows lines of them.
     pub files: Vec<SourceFile>,
+    /// What asking a model took, where one was asked.
+    pub spent: Option<Spent>,
 }
 
 /// A finding with what became of it.

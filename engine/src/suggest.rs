@@ -60,6 +60,8 @@ pub struct Suggester<'a> {
 /// What a run of questions took.
 #[derive(Debug, Clone, Default)]
 pub struct Spent {
+    /// The model.
+    pub model: String,
     /// Questions that the model was asked.
     pub asked: usize,
     /// Questions that had been answered before.
@@ -137,7 +139,8 @@ impl<'a> Suggester<'a> {
         limits: Limits,
         stop: &'a AtomicBool,
     ) -> Result<Self, String> {
-        Ok(Self { model, answers, nonce: Nonce::new()?, limits, stop, spent: Mutex::default() })
+        let spent = Mutex::new(Spent { model: model.name().to_owned(), ..Spent::default() });
+        Ok(Self { model, answers, nonce: Nonce::new()?, limits, stop, spent })
     }
 
     /// The model.
@@ -225,7 +228,7 @@ impl<'a> Suggester<'a> {
             if is_stuck {
                 break;
             }
-            turns.push(Turn::new(Role::Assistant, text.clone()));
+            turns.push(Turn::new(Role::Assistant, clean::clean(&text)));
             turns.push(prompt::again(&self.nonce, Task::Fix, &mended.issues[mended.issues.len() - 1..]));
             last = Some(text);
         }
@@ -252,7 +255,11 @@ impl<'a> Suggester<'a> {
         let subject = words::one_line(&message.subject, 72);
         let body: Vec<String> = message.body.lines().map(|line| words::one_line(line, 200)).collect();
         // A line that begins with `#` would be cut as a comment by git.
-        let body = body.iter().map(|line| line.trim_start_matches('#').trim_end()).collect::<Vec<_>>().join("\n");
+        let plain = |line: &String| match line.strip_prefix('#') {
+            Some(rest) => rest.trim_start_matches(['#', ' ']).to_owned(),
+            None => line.trim_end().to_owned(),
+        };
+        let body = body.iter().map(plain).collect::<Vec<_>>().join("\n");
         Ok(Message { subject: subject.trim_start_matches('#').trim().to_owned(), body: body.trim().to_owned() })
     }
 
@@ -289,7 +296,7 @@ impl<'a> Suggester<'a> {
                     if asked >= self.limits.passes.max(1) || last.as_ref() == Some(&text) {
                         return Err(NoAnswer::Malformed(why));
                     }
-                    turns.push(Turn::new(Role::Assistant, super::suggest::clean::clean(&text)));
+                    turns.push(Turn::new(Role::Assistant, clean::clean(&text)));
                     turns.push(prompt::again(&self.nonce, task, &[why]));
                     last = Some(text);
                 }

@@ -44,12 +44,11 @@ pub(crate) fn summarize(args: &Args, given: &args::Summarize) -> Result<ExitCode
 }
 
 pub(crate) fn explain(args: &Args, given: &args::Explain) -> Result<ExitCode> {
-    let mut setup = setup::read(args)?;
+    let setup = setup::read(args)?;
     let versions = review::versions_of(&setup, &given.what)?;
     let engine = engine(&setup)?;
     // The model explains; what there is to explain is found without it.
-    setup.config.model.name = ModelSpec::None;
-    let found = setup.engine()?.0.review(versions);
+    let found = engine.review_without_model(versions);
     let reviewed = find(&found, &given.place)?;
     let finding = &reviewed.finding;
     let place = format!("{}:{}: {} [{}]\n\n", finding.path, finding.span.from.line, finding.what, finding.check);

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     /// Set one value of the configuration: `--set review.fail_on=warning`.
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub(crate) set: Vec<String>,
-    /// The model to ask: none, auto, FILE.gguf, ollama:NAME, or http://HOST:PORT/v1#NAME.
+    /// The model to ask: none, auto, FILE.gguf, ollama:NAME, or a URL.
     #[arg(long, value_name = "MODEL", global = true)]
     pub(crate) model: Option<String>,
     /// Use colors: auto, always or never. NO_COLOR is honored.
@@ -53,11 +53,11 @@ pub(crate) enum Command {
     Index(Index),
     /// Find definitions, code and documents by words and meaning.
     Search(Search),
-    /// Let the model answer a question about the repository, from what the index finds for it.
+    /// Let a model answer a question about the repository.
     Ask(Ask),
-    /// Let the model explain a finding.
+    /// Let a model explain a finding.
     Explain(Explain),
-    /// Let the model tell what a change does.
+    /// Let a model tell what a change does.
     Summarize(Summarize),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),

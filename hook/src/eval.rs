@@ -36,7 +36,8 @@ fn findings(all: &args::Args, args: &args::Eval, text: &str) -> Result<Result<Sc
     for path in &args.rules {
         rules = rules.with(crate::rules::read(path)?);
     }
-    let engine = Engine::new(setup::read(all)?.config, rules, Baseline::default())?;
+    let setup = setup::read(all)?;
+    let engine = setup.advised(Engine::new(setup.config.clone(), rules, Baseline::default())?)?;
     Ok(eval::score(&engine, text))
 }
 

@@ -122,6 +122,17 @@ impl Setup {
         (Some(Adviser { model, answers, stop: Arc::default() }), notices)
     }
 
+    /// An engine that asks the model that is configured, if one is; one that cannot be had is an error.
+    pub(crate) fn advised(&self, engine: Engine) -> Result<Engine> {
+        match self.adviser() {
+            (Some(adviser), _) => Ok(engine.with_adviser(adviser)),
+            (None, notices) => match notices.first() {
+                Some(notice) => Err(anyhow!("{}: {}", notice.about, notice.what)),
+                None => Ok(engine),
+            },
+        }
+    }
+
     /// Where models are and what may be asked.
     pub(crate) fn access(&self) -> Access {
         let model = &self.config.model;

@@ -10,5 +10,6 @@ mod hook;
 mod linters;
 mod managers;
 mod recall;
+mod redteam;
 mod repositories;
 mod walls;

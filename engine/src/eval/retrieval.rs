@@ -243,7 +243,14 @@ pub fn score(questions: &str, corpus: &str, temporary: &Path, embedder: &dyn Emb
         measured.into_iter().map(|(name, measures)| (name.to_owned(), summary(&measures))).collect();
     let mut mean = by_source.get(SHIPPED).cloned().unwrap_or_default();
     mean.retain(|key, _| ["mrr_at_10", "ndcg_at_10", "recall_at_5"].contains(key));
-    Ok(Score { kind: "retrieval", rows: cases.questions.len(), mean, by_source, by_check: BTreeMap::new() })
+    Ok(Score {
+        kind: "retrieval",
+        rows: cases.questions.len(),
+        mean,
+        by_source,
+        by_check: BTreeMap::new(),
+        model: None,
+    })
 }
 
 /// The documents by their best chunk, best first; those that score alike in order of their numbers.

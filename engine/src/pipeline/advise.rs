@@ -22,7 +22,7 @@ use crate::{
     },
     review::{Reviewed, Standing},
     source::{Content, RepoPath, SourceFile, Sources},
-    suggest::{Answers, Excerpt, Found, Kind, Limits, NoAnswer, Piece, Remark, Shown, Suggester, Tried, Weight},
+    suggest::{Answers, Excerpt, Found, Kind, Limits, NoAnswer, Piece, Remark, Shown, Spent, Suggester, Tried, Weight},
 };
 
 /// A model that reviews, with what it said before.
@@ -61,7 +61,7 @@ enum Next {
 
 impl Asked<'_> {
     /// Asks, adds what was found, and says what could not be asked.
-    pub(super) fn advise(&self, findings: &mut Vec<Reviewed>) -> Vec<Notice> {
+    pub(super) fn advise(&self, findings: &mut Vec<Reviewed>) -> (Option<Spent>, Vec<Notice>) {
         let config = &self.engine.config;
         let limits = Limits {
             answer: config.suggest.max_answer_tokens as usize,
@@ -71,13 +71,14 @@ impl Asked<'_> {
         let answers = self.adviser.answers.as_ref();
         let suggester = match Suggester::new(&*self.adviser.model, answers, limits, &self.adviser.stop) {
             Ok(suggester) => suggester,
-            Err(why) => return vec![Notice::failure("model", why)],
+            Err(why) => return (None, vec![Notice::failure("model", why)]),
         };
         let mut run = Run { asked: self, suggester, notices: Vec::new(), fixes: config.suggest.max_fixes };
         run.all(findings);
         let Run { suggester, mut notices, .. } = run;
-        notices.extend(suggester.spent().notices);
-        notices
+        let spent = suggester.spent();
+        notices.extend(spent.notices.iter().cloned());
+        (Some(spent), notices)
     }
 
     fn change_of(&self, path: &RepoPath) -> Option<&FileChange> {

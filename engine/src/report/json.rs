@@ -11,6 +11,7 @@ use crate::{
     patch::Proof,
     review::{Counts, Review, Reviewed},
     source::{SourceFile, Span},
+    suggest::Spent,
 };
 
 /// A whole review.
@@ -26,6 +27,28 @@ struct Report<'a> {
     notices: &'a [Notice],
     /// How many of each.
     summary: Counts,
+    /// What asking a model took, where one was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<Asked<'a>>,
+}
+
+/// What asking a model took.
+#[derive(Serialize, JsonSchema)]
+struct Asked<'a> {
+    /// The model.
+    name: &'a str,
+    /// Questions it was asked.
+    asked: usize,
+    /// Questions that were answered before and cost nothing.
+    kept: usize,
+    /// Answers that were not of the form that was asked for.
+    malformed: usize,
+    /// Tokens of the questions.
+    prompt_tokens: usize,
+    /// How many of these had been read before.
+    reused_tokens: usize,
+    /// Tokens of the answers.
+    answer_tokens: usize,
 }
 
 /// What was read.
@@ -132,6 +155,7 @@ pub(super) fn render(review: &Review) -> String {
         findings: told(review).collect(),
         notices: &review.notices,
         summary: review.counts(),
+        model: review.spent.as_ref().map(asked),
     };
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }
@@ -143,6 +167,19 @@ pub(super) fn render_lines(review: &Review) -> String {
 /// The JSON Schema of [`super::Format::Json`], pretty-printed with a newline at the end.
 pub fn schema() -> String {
     serde_json::to_string_pretty(&schemars::schema_for!(Report<'_>)).unwrap_or_default() + "\n"
+}
+
+fn asked(spent: &Spent) -> Asked<'_> {
+    let Spent { model, asked, kept, malformed, usage, .. } = spent;
+    Asked {
+        name: model,
+        asked: *asked,
+        kept: *kept,
+        malformed: *malformed,
+        prompt_tokens: usage.prompt,
+        reused_tokens: usage.reused,
+        answer_tokens: usage.answer,
+    }
 }
 
 fn summary(change: &Change) -> ChangeSummary<'_> {

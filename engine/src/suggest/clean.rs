@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn secrets_are_stars() {
-        let token = ["ghp", "_16C7e42F292c6912E7710c838347Ae178B4a"].concat();
+        let token = ["ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH"].concat();
         let shown = clean(&format!("token = \"{token}\"\nnext\n"));
         assert!(!shown.contains(&token) && shown.ends_with("\nnext\n"), "{shown}");
     }
