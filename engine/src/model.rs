@@ -1,6 +1,7 @@
 //! Whom do we ask? Models behind traits: those that turn a text into a vector, and those that answer in words.
 
 pub mod chat;
+pub mod local;
 pub mod minilm;
 pub mod ollama;
 pub mod scripted;
