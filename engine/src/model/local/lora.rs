@@ -21,7 +21,7 @@ pub(super) struct Adapter {
 /// A file of adapters, as llama.cpp's `convert_lora_to_gguf.py` writes it.
 #[derive(Debug)]
 pub(super) struct Adapters {
-    file: Gguf,
+    pub(super) file: Gguf,
     alpha: f32,
 }
 

@@ -61,11 +61,16 @@ pub(super) enum Want {
     All,
 }
 
+impl Room {
+    /// The logits that were wanted last.
+    pub(super) fn logits(&self, want: Want) -> &[f32] {
+        if want == Want::None { &[] } else { &self.logits }
+    }
+}
+
 impl Transformer {
     /// Reads tokens, which follow those in the cache and are added to it.
-    pub(super) fn read<'a>(
-        &self, tokens: &[u32], cache: &mut Cache, room: &'a mut Room, want: Want,
-    ) -> Result<&'a [f32], String> {
+    pub(super) fn read(&self, tokens: &[u32], cache: &mut Cache, room: &mut Room, want: Want) -> Result<(), String> {
         let (shape, past) = (&self.shape, cache.tokens.len());
         self.embed(tokens, &mut room.rows)?;
         room.turns.clear();
@@ -77,15 +82,19 @@ impl Transformer {
         }
         cache.tokens.extend_from_slice(tokens);
         let first = match want {
-            Want::None => return Ok(&[]),
-            Want::Last => tokens.len() - 1,
+            Want::None => return Ok(()),
+            Want::Last => tokens.len().saturating_sub(1),
             Want::All => 0,
         };
         let Room { rows, input, logits, .. } = room;
         let rows = &rows[first * shape.width..];
         input.fill(tokens.len() - first, shape.width, |n, out| self.norm.apply(&rows[n * shape.width..][..shape.width], out));
-        self.head.forward(input, logits)?;
-        Ok(logits)
+        self.head.forward(input, logits)
+    }
+
+    /// A cache for it, empty.
+    pub(super) fn cache(&self) -> Cache {
+        Cache::new(self.shape.layers, self.shape.key_heads)
     }
 
     fn embed(&self, tokens: &[u32], rows: &mut Vec<f32>) -> Result<(), String> {

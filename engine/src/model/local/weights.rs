@@ -2,6 +2,8 @@
 //!
 //! Keys and tensors have the names of ggml's `docs/gguf.md`.
 
+use std::path::PathBuf;
+
 use candle_core::quantized::gguf_file::Value;
 
 use super::{
@@ -187,10 +189,10 @@ fn yarn(rope: &mut Rope, base: f64, factor: f64, window: f64) {
     }
 }
 
-/// A model of a file, with adapters.
-pub(super) fn load(file: Gguf, adapters: &[std::path::PathBuf]) -> Result<Transformer, String> {
+/// A model of a file, with adapters, and the digest of both.
+pub(super) fn load(file: Gguf, adapters: &[PathBuf]) -> Result<(Transformer, String), String> {
     let shape = Shape::new(&file)?;
-    let open = |path: &std::path::PathBuf| {
+    let open = |path: &PathBuf| {
         Adapters::open(path, &shape.architecture).map_err(|why| format!("the adapter `{}`: {why}", path.display()))
     };
     let adapters = adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
@@ -199,7 +201,11 @@ pub(super) fn load(file: Gguf, adapters: &[std::path::PathBuf]) -> Result<Transf
     let output = if file.tensors.contains_key("output.weight") { "output.weight" } else { "token_embd.weight" };
     let head = Linear::new(&file, vec![(file.tensor(output, shape.words, shape.width)?, None, Vec::new())])?;
     let norm = loader.norm("output_norm.weight", shape.width)?;
-    Ok(Transformer { layers, head, norm, shape, file })
+    let mut digest = blake3::Hasher::new();
+    file.digest(&mut digest);
+    adapters.iter().for_each(|adapters| adapters.file.digest(&mut digest));
+    let digest = digest.finalize().to_hex()[..12].to_owned();
+    Ok((Transformer { layers, head, norm, shape, file }, digest))
 }
 
 struct Loader<'a> {
