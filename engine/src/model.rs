@@ -1,12 +1,16 @@
 //! Whom do we ask? Models behind traits: those that turn a text into a vector, and those that answer in words.
 
 pub mod chat;
+pub mod local;
 pub mod minilm;
 pub mod ollama;
 pub mod scripted;
 pub mod table;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     config::{EmbedderSpec, ModelSpec},
@@ -91,14 +95,21 @@ pub const MOST_WINDOW: usize = 16_384;
 /// [`ModelError`] when its file or its server is not there, or it may not be asked.
 pub fn open(spec: &ModelSpec, access: &Access) -> Result<Option<Arc<dyn Model>>, ModelError> {
     let not_yet = |what: &ModelSpec| ModelError::File { file: what.to_string(), why: "not built yet".into() };
+    let in_file = |file: &Path| local::Local::open(&found(file, access), &access.adapters, access.window);
     Ok(match spec {
         ModelSpec::None => None,
-        ModelSpec::Auto | ModelSpec::File(_) | ModelSpec::Ollama(_) | ModelSpec::OpenAi { .. } => {
-            let _ = access;
+        ModelSpec::File(file) => Some(Arc::new(in_file(file)?)),
+        ModelSpec::Auto | ModelSpec::Ollama(_) | ModelSpec::OpenAi { .. } => {
             return Err(not_yet(spec));
         }
         ModelSpec::Scripted(file) => Some(Arc::new(scripted::Scripted::open(file)?)),
     })
+}
+
+/// Where a model's file is: a name without a folder that is not here may be in the folder of models.
+fn found(file: &Path, access: &Access) -> PathBuf {
+    let is_name = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
+    if is_name && !file.exists() { access.models.join(file) } else { file.to_owned() }
 }
 
 /// The embedder that is meant, ready to be asked.
