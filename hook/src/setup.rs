@@ -13,7 +13,7 @@ use engine::{
     },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
-    model::Access,
+    model::{Access, Key},
     notice::Notice,
     pipeline::Engine,
     recall::{documents, evidence::Recall, tree},
@@ -106,6 +106,7 @@ impl Setup {
             allow_remote: model.allow_remote,
             adapters: model.adapters.clone(),
             window: model.window as usize,
+            key: env::api_key().map(Key::new),
         }
     }
 
