@@ -5,6 +5,7 @@
 pub mod config;
 pub mod notice;
 pub mod secret;
+pub mod reach;
 pub mod source;
 pub mod change;
 pub mod git;

@@ -1,19 +1,27 @@
 //! Whom do we ask? Models behind traits: those that turn a text into a vector, and those that answer in words.
 
+mod address;
 pub mod chat;
+pub mod choice;
+mod estimate;
+pub mod library;
 pub mod local;
 pub mod minilm;
 pub mod ollama;
+pub mod openai;
 pub mod scripted;
+mod stream;
 pub mod table;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
     config::{EmbedderSpec, ModelSpec},
+    notice::Notice,
     source::words,
 };
 use chat::{Model, ModelError};
@@ -84,6 +92,29 @@ pub struct Access {
     pub adapters: Vec<PathBuf>,
     /// Tokens that question and answer may have together; 0 for what the model was made for, at most [`MOST_WINDOW`].
     pub window: usize,
+    /// What is shown to servers that speak OpenAI's protocol, where they want a key.
+    pub key: Option<Key>,
+}
+
+/// A key that is shown to a server and to nobody else.
+#[derive(Clone)]
+pub struct Key(String);
+
+impl Key {
+    /// This key.
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
 }
 
 /// A larger window is taken only when it is asked for: its memory grows with it.
@@ -93,23 +124,41 @@ pub const MOST_WINDOW: usize = 16_384;
 ///
 /// # Errors
 /// [`ModelError`] when its file or its server is not there, or it may not be asked.
-pub fn open(spec: &ModelSpec, access: &Access) -> Result<Option<Arc<dyn Model>>, ModelError> {
-    let not_yet = |what: &ModelSpec| ModelError::File { file: what.to_string(), why: "not built yet".into() };
-    let in_file = |file: &Path| local::Local::open(&found(file, access), &access.adapters, access.window);
+pub fn open(spec: &ModelSpec, access: &Access) -> Result<Option<Opened>, ModelError> {
+    let plain = |model: Arc<dyn Model>| Some(Opened { model, notices: Vec::new() });
     Ok(match spec {
         ModelSpec::None => None,
-        ModelSpec::File(file) => Some(Arc::new(in_file(file)?)),
-        ModelSpec::Auto | ModelSpec::Ollama(_) | ModelSpec::OpenAi { .. } => {
-            return Err(not_yet(spec));
+        ModelSpec::Auto => return choice::open(access),
+        ModelSpec::File(file) => plain(open_file(file, access)?),
+        ModelSpec::Ollama(name) => plain(Arc::new(ollama::Chat::connect(name, access)?)),
+        ModelSpec::OpenAi { address, model } => {
+            let model = openai::OpenAi::connect(address, model.as_deref(), access)?;
+            let notices = model.notices().to_vec();
+            Some(Opened { model: Arc::new(model), notices })
         }
-        ModelSpec::Scripted(file) => Some(Arc::new(scripted::Scripted::open(file)?)),
+        ModelSpec::Scripted(file) => plain(Arc::new(scripted::Scripted::open(file)?)),
     })
 }
 
-/// Where a model's file is: a name without a folder that is not here may be in the folder of models.
-fn found(file: &Path, access: &Access) -> PathBuf {
+/// A model that is ready to be asked.
+pub struct Opened {
+    /// Itself.
+    pub model: Arc<dyn Model>,
+    /// What the reader should know of it: which was chosen and why, what its server does not say.
+    pub notices: Vec<Notice>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("model", &self.model.name()).field("notices", &self.notices).finish()
+    }
+}
+
+/// The model in a file; a name without a folder that is not here may be in the folder of models.
+fn open_file(file: &Path, access: &Access) -> Result<Arc<dyn Model>, ModelError> {
     let is_name = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
-    if is_name && !file.exists() { access.models.join(file) } else { file.to_owned() }
+    let found = if is_name && !file.exists() { access.models.join(file) } else { file.to_owned() };
+    Ok(Arc::new(local::Local::open(&found, &access.adapters, access.window)?))
 }
 
 /// The embedder that is meant, ready to be asked.

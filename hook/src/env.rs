@@ -26,6 +26,11 @@ pub(crate) fn models() -> PathBuf {
     folder.unwrap_or_default().join("apprentice/models")
 }
 
+/// The key for servers that speak OpenAI's protocol: `$APPRENTICE_API_KEY`, and nowhere else.
+pub(crate) fn api_key() -> Option<String> {
+    env::var("APPRENTICE_API_KEY").ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
+}
+
 /// Settings from the environment, as (variable, dotted key, value): `APPRENTICE_REVIEW__FAIL_ON` is `review.fail_on`.
 pub(crate) fn settings() -> Vec<(String, String, String)> {
     let mut settings: Vec<_> = env::vars_os()

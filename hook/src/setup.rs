@@ -13,7 +13,7 @@ use engine::{
     },
     config::{Config, Layers, Origin},
     git::{Repository, RepositoryError},
-    model::{self, Access},
+    model::{self, Access, Key},
     notice::{self, Notice},
     pipeline::{Adviser, Engine},
     recall::{documents, evidence::Recall, tree},
@@ -107,12 +107,11 @@ impl Setup {
     /// and nobody takes that for the whole review.
     fn adviser(&self) -> (Option<Adviser>, Vec<Notice>) {
         let spec = &self.config.model.name;
-        let model = match model::open(spec, &self.access()) {
-            Ok(Some(model)) => model,
+        let (model, mut notices) = match model::open(spec, &self.access()) {
+            Ok(Some(opened)) => (opened.model, opened.notices),
             Ok(None) => return (None, Vec::new()),
             Err(error) => return (None, vec![Notice::failure(format!("model {spec}"), notice::chain(&error))]),
         };
-        let mut notices = Vec::new();
         let answers = self.repository.as_ref().and_then(|repository| {
             let file = repository.common_dir().join("apprentice/answers.db");
             let answers = files::make_parent(&file).map_err(|error| error.to_string());
@@ -142,6 +141,7 @@ impl Setup {
             allow_remote: model.allow_remote,
             adapters: model.adapters.clone(),
             window: model.window as usize,
+            key: env::api_key().map(Key::new),
         }
     }
 

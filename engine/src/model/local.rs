@@ -177,7 +177,10 @@ impl State {
 
     /// Reads a question on in pieces; gives the logits after its last token.
     fn read_prompt(
-        &mut self, of: &Local, tokens: &[u32], go_on: impl Fn() -> Result<(), ModelError>,
+        &mut self,
+        of: &Local,
+        tokens: &[u32],
+        go_on: impl Fn() -> Result<(), ModelError>,
     ) -> Result<&[f32], ModelError> {
         let last = tokens.len().saturating_sub(1) / CHUNK * CHUNK;
         for chunk in tokens[..last].chunks(CHUNK) {

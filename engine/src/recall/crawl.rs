@@ -3,12 +3,11 @@
 //! Invariants: nothing is fetched that robots.txt forbids, nothing outside the folder the crawl began in, nothing from an
 //! address that was not checked ([`Reach`]), no more bytes, pages and time than [`Limits`] say. No cookie is sent.
 
-mod address;
 mod fetch;
 mod frontier;
 mod robots;
 
-pub use address::{Reach, Unreachable, is_public};
+pub use crate::reach::{Reach, Unreachable, is_public};
 
 use std::{ops::ControlFlow, time::Duration};
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{super::address::MOST_ANSWER, *};
 
 /// What the server was asked: path and body.
 type Asked = Arc<Mutex<Vec<(String, Value)>>>;
@@ -209,7 +209,7 @@ fn a_server_that_does_not_answer_is_not_waited_for_without_end() {
         None
     });
     let server = Server::find(&access.ollama, false).unwrap();
-    let request = server.client.get(server.at("api/tags").unwrap());
+    let request = server.client.get(server.place.at("api/tags").unwrap());
     let refusal = server.ask::<Value>(request, Duration::from_millis(200)).unwrap_err();
     assert!(matches!(refusal, Refusal::Late(_)), "{refusal}");
 }
@@ -224,40 +224,11 @@ fn an_answer_without_end_is_cut_off() {
 }
 
 #[test]
-fn only_this_machine_is_asked_unless_more_is_allowed() {
-    let find = |address: &str, allow_remote| Server::find(address, allow_remote).map(|server| server.is_remote);
-    for own in ["http://127.0.0.1:11434", "127.0.0.1", "http://[::1]:1/ollama", "localhost", "http://127.8.9.1"] {
-        assert!(matches!(find(own, false), Ok(false)), "{own}");
-    }
-    for other in
-        ["http://192.0.2.7:11434", "https://203.0.113.5", "0.0.0.0", "http://127.0.0.1@192.0.2.1/", "[2001:db8::1]"]
-    {
-        assert!(matches!(find(other, false), Err(EmbedError::Remote { .. })), "{other}");
-        assert!(matches!(find(other, true), Ok(true)), "{other}");
-    }
-    let told = Server::find("http://me:hush@192.0.2.7/x", false).unwrap_err().to_string();
-    insta::assert_snapshot!(told, @"`http://192.0.2.7/x` is not this machine, and `model.allow_remote` is not set: nothing was sent");
-    for wrong in ["", "file:///etc/passwd", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"] {
-        assert!(matches!(find(wrong, true), Err(EmbedError::Server { .. })), "{wrong}");
-    }
-}
-
-#[test]
 fn a_secret_is_redacted_only_where_it_would_leave() {
     let token = concat!("ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH");
     let (access, _) = serve(|path, body| if path == "/api/tags" { tags() } else { ok(&vectors(body)) });
     let mut model = connect("tiny", &access).unwrap();
     assert_eq!(model.prepare("", token), token);
-    model.server.is_remote = true;
+    model.server.place.is_remote = true;
     assert_eq!(model.prepare("query: ", token), "query: [redacted: GitHub token]");
-}
-
-#[test]
-fn paths_are_kept_and_ports_are_as_they_were_meant() {
-    let at = |address: &str| {
-        let (url, shown) = read(address).unwrap();
-        (url.join("api/embed").unwrap().to_string(), shown)
-    };
-    assert_eq!(at("localhost"), ("http://localhost:11434/api/embed".into(), "http://localhost:11434".into()));
-    assert_eq!(at("https://box/ollama?x#y"), ("https://box/ollama/api/embed".into(), "https://box/ollama".into()));
 }

@@ -15,11 +15,11 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{
-    Known, Limits,
-    address::{Guarded, Unreachable},
+use super::{Known, Limits};
+use crate::{
+    notice::chain,
+    reach::{Guarded, Unreachable},
 };
-use crate::notice::chain;
 
 /// What names us to the servers.
 const AGENT: &str = concat!("apprentice/", env!("CARGO_PKG_VERSION"), " (+", env!("CARGO_PKG_REPOSITORY"), ")");

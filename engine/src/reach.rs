@@ -1,4 +1,4 @@
-//! May this machine be spoken to? Decided on the addresses that are connected to, not on names.
+//! May this machine be fetched from? Decided on the addresses that are connected to, not on names.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
@@ -17,6 +17,8 @@ pub enum Reach {
     Any,
     /// These alone.
     Only(Vec<IpAddr>),
+    /// Those of the public internet, and these.
+    PublicAnd(Vec<IpAddr>),
 }
 
 /// An address that may not be spoken to.
@@ -35,6 +37,7 @@ impl Reach {
             Self::Public => is_public(address),
             Self::Any => true,
             Self::Only(these) => these.contains(&address),
+            Self::PublicAnd(these) => is_public(address) || these.contains(&address),
         }
     }
 
@@ -46,7 +49,7 @@ impl Reach {
     }
 
     /// Checks a URL whose host is an address itself: no name will be looked up for it.
-    pub(super) fn check_literal(&self, url: &Url) -> Result<(), Unreachable> {
+    pub(crate) fn check_literal(&self, url: &Url) -> Result<(), Unreachable> {
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(&address.to_string(), address.into()),
             Some(Host::Ipv6(address)) => self.check(&address.to_string(), address.into()),
@@ -58,7 +61,7 @@ impl Reach {
 /// Looks names up and gives only addresses that were checked, to whoever connects to them: what a name means cannot
 /// change between the check and the connection.
 #[derive(Debug, Clone)]
-pub(super) struct Guarded(pub(super) Arc<Reach>);
+pub(crate) struct Guarded(pub(crate) Arc<Reach>);
 
 impl Guarded {
     /// One address that may not be reached makes the whole name suspect.
@@ -192,5 +195,8 @@ mod tests {
         let both = ["1.1.1.1:0", "127.0.0.1:0"].map(|address| address.parse().unwrap());
         assert!(guarded.lookup("rebind.example", both.into_iter()).is_err());
         assert_eq!(guarded.lookup("fine.example", both.into_iter().take(1)).unwrap().len(), 1);
+        let named = Guarded(Arc::new(Reach::PublicAnd(vec![both[1].ip()])));
+        assert_eq!(named.lookup("named.example", both.into_iter()).unwrap().len(), 2);
+        assert!(named.lookup("other.example", ["127.0.0.2:0".parse().unwrap()].into_iter()).is_err());
     }
 }
