@@ -287,7 +287,7 @@ fn fenced(case: &str, attack: &Attack, question: &str, nonce: &str) {
     let mut inside = false;
     let mut outside = String::new();
     // The first turn speaks of the fences without opening one.
-    for line in question.lines().skip_while(|line| !line.starts_with("Text between")).skip(1) {
+    for line in question.lines().skip_while(|line| !line.starts_with("Data is what")).skip(1) {
         if line.starts_with(&format!("<<<{nonce}")) {
             assert!(!inside, "{case}: a fence in a fence");
             inside = true;

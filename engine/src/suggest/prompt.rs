@@ -147,23 +147,25 @@ impl Nonce {
     }
 }
 
-/// The system turn: who the model is, and what a fence means. The same for all questions of a run.
-fn system(nonce: &Nonce) -> Turn {
-    Turn::new(Role::System, POLICY.trim_end().replace("{{nonce}}", &nonce.0))
+/// The system turn: who the model is, what a fence means, and what is to be done. The same for all questions of one task
+/// in a run, so that backends read it once.
+fn system(nonce: &Nonce, task: Task) -> Turn {
+    let policy = POLICY.trim_end().replace("{{nonce}}", &nonce.0);
+    Turn::new(Role::System, format!("{policy}\n\n{}", task.text().trim_end()))
 }
 
 /// The turns of a question: pieces in fences, then what to do with them.
 pub(super) fn question(nonce: &Nonce, task: Task, pieces: &[Piece]) -> Vec<Turn> {
     let mut text: String = pieces.iter().map(|piece| fenced(nonce, piece)).collect();
-    text.push_str(&said(nonce, task.text()));
-    vec![system(nonce), Turn::new(Role::User, text)]
+    text.push_str(&reminder(nonce, task));
+    vec![system(nonce, task), Turn::new(Role::User, text)]
 }
 
 /// What is said to a model whose answer does not hold.
 pub(super) fn again(nonce: &Nonce, task: Task, issues: &[String]) -> Turn {
     let issues: String = issues.iter().map(|issue| format!("- {}\n", clean::clean(issue).replace('\n', " "))).collect();
     let piece = format!("<<<{nonce} what is wrong with the last answer\n{issues}{nonce}>>>\n\n", nonce = nonce.0);
-    Turn::new(Role::User, format!("{piece}The last answer does not hold. Answer anew.\n\n{}", said(nonce, task.text())))
+    Turn::new(Role::User, format!("{piece}The last answer does not hold. Answer anew.\n\n{}", reminder(nonce, task)))
 }
 
 fn fenced(nonce: &Nonce, piece: &Piece) -> String {
@@ -173,8 +175,10 @@ fn fenced(nonce: &Nonce, piece: &Piece) -> String {
     format!("<<<{nonce} {}\n{from}{}\n{nonce}>>>\n\n", piece.kind.word(), text.trim_end_matches('\n'), nonce = nonce.0)
 }
 
-fn said(nonce: &Nonce, task: &str) -> String {
-    format!("{}\n\n{}\n", task.trim_end(), REMINDER.trim_end().replace("{{nonce}}", &nonce.0))
+/// What was strangers' text, and in one sentence what to do with it.
+fn reminder(nonce: &Nonce, task: Task) -> String {
+    let first = task.text().lines().next().unwrap_or_default();
+    format!("{} {first}\n", REMINDER.trim_end().replace("{{nonce}}", &nonce.0))
 }
 
 #[cfg(test)]
@@ -191,7 +195,7 @@ mod tests {
         let (open, close) =
             (user.find(&format!("<<<{}", nonce.0)).unwrap(), user.find(&format!("{}>>>", nonce.0)).unwrap());
         assert!(user[open..close].contains(&guess) && user[open..close].contains("from: a b.py"));
-        assert!(user[close..].contains("problem"), "the task comes last");
+        assert!(user[close..].contains("Review the lines"), "the task comes last again");
         assert!(turns[0].text.contains(&nonce.0));
     }
 
