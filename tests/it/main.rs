@@ -9,6 +9,7 @@ mod formats;
 mod hook;
 mod linters;
 mod managers;
+mod models;
 mod recall;
 mod repositories;
 mod walls;
