@@ -150,9 +150,10 @@ fn another_way_to_say_the_form_is_tried_and_told() {
             if heard.body.get("guided_json").is_some() && known == "guided_json" || kind == known {
                 return said();
             }
-            // What llama-cpp-python 0.3.36 says, shortened.
-            let why = "Input should be 'text' or 'json_object'";
-            Speech::refusal(422, &json!({ "error": { "message": format!("body -> response_format -> type: {why}") } }))
+            // What llama-cpp-python 0.3.36 says, without the path of its own source.
+            let why = "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), \
+                       'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}";
+            Speech::refusal(500, &json!({ "error": { "message": why, "type": "internal_server_error", "code": null } }))
         })
     };
     for (known, asked) in [("json_schema", 1), ("json_object", 2), ("guided_json", 3)] {
@@ -172,7 +173,7 @@ fn another_way_to_say_the_form_is_tried_and_told() {
     let question = Question { schema: Some(schema()), ..Question::default() };
     assert!(error(&speaker, &question).starts_with("the form of the answer cannot be enforced"));
     // Without a schema nothing else is tried.
-    assert!(error(&refuses("nothing"), &Question::default()).contains("422"));
+    assert!(error(&refuses("nothing"), &Question::default()).contains("500 Internal"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Models are fetched, kept and removed, by the command.
+#![expect(clippy::disallowed_methods, reason = "tests look at the files and programs they made")]
 
 use std::time::Duration;
 
