@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Let a model tell what a change does.
     Summarize(Summarize),
+    /// Models that answer in words: list, pull, import, show, rm.
+    Model(Model),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
     /// Print shell completions.
@@ -403,6 +405,53 @@ pub(crate) enum DocsCommand {
     /// Read a PDF from standard input and print the text of its pages; what reads PDF starts it in a sandbox.
     #[command(hide = true)]
     ExtractPdf,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Name the models in the user's folder and those of the Ollama server.
+    List {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model: from Hugging Face, from an address, or by the Ollama server.
+    Pull {
+        /// hf:OWNER/REPO, hf:OWNER/REPO/FILE.gguf, https://HOST/FILE.gguf or ollama:NAME; without one, a model that suits
+        /// this machine's memory.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// One JSON object about what was fetched.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a GGUF file into the user's folder.
+    Import {
+        /// The file; it stays where it is.
+        file: PathBuf,
+        /// One JSON object about what was taken in.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what is known of a model.
+    Show {
+        /// A file of the folder, or ollama:NAME.
+        name: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a model from the user's folder, or let the Ollama server drop it.
+    Rm {
+        /// A file of the folder, or ollama:NAME.
+        name: String,
+    },
 }
 
 #[derive(clap::Args)]

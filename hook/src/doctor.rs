@@ -11,7 +11,7 @@ use engine::{
 
 use crate::{
     args::Args,
-    env, files, hook, index, linters, review,
+    env, files, hook, index, linters, model, review,
     setup::{self, Setup},
 };
 
@@ -72,6 +72,8 @@ fn look(args: &Args) -> Vec<Line> {
         Ok(found) => line(true, "embedder", format!("{}, {} components", found.name(), found.dimensions())),
         Err(error) => line(false, "embedder", format!("{error:#}")),
     });
+    let (ok, found) = model::look(&setup);
+    lines.push(line(ok, "model", found));
     match linters::look(args) {
         Ok(listed) => lines.extend(listed.iter().filter_map(linter_line)),
         Err(error) => lines.push(line(false, "linters", format!("{error:#}"))),

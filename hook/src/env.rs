@@ -31,6 +31,11 @@ pub(crate) fn api_key() -> Option<String> {
     env::var("APPRENTICE_API_KEY").ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
 }
 
+/// Where models of Hugging Face are fetched from, if not there: `$HF_ENDPOINT`, as its own tools have it.
+pub(crate) fn hub() -> Option<String> {
+    env::var("HF_ENDPOINT").ok().filter(|address| !address.is_empty())
+}
+
 /// Settings from the environment, as (variable, dotted key, value): `APPRENTICE_REVIEW__FAIL_ON` is `review.fail_on`.
 pub(crate) fn settings() -> Vec<(String, String, String)> {
     let mut settings: Vec<_> = env::vars_os()

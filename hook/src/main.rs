@@ -13,6 +13,7 @@ mod hook;
 mod ignore;
 mod index;
 mod linters;
+mod model;
 mod review;
 mod rules;
 mod search;
@@ -60,6 +61,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Ask(ask) => advice::ask(args, ask),
         Command::Explain(explain) => advice::explain(args, explain),
         Command::Summarize(summarize) => advice::summarize(args, summarize),
+        Command::Model(model) => model::run(args, model),
         Command::Eval(eval) => eval::run(args, eval),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());
@@ -85,7 +87,11 @@ fn explain(error: &anyhow::Error) -> String {
     let of_index = |cause: &(dyn std::error::Error + 'static)| {
         cause.downcast_ref::<engine::recall::IndexError>()?.advice().map(str::to_owned)
     };
-    if let Some(advice) = error.chain().find_map(|cause| of_git(cause).or_else(|| of_index(cause))) {
+    let of_library = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<engine::model::library::LibraryError>()?.advice().map(str::to_owned)
+    };
+    let advice = |cause| of_git(cause).or_else(|| of_index(cause)).or_else(|| of_library(cause));
+    if let Some(advice) = error.chain().find_map(advice) {
         text.push_str(&format!("\n  try: {advice}"));
     }
     text

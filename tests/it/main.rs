@@ -10,6 +10,7 @@ mod formats;
 mod hook;
 mod linters;
 mod managers;
+mod models;
 mod recall;
 mod redteam;
 mod repositories;

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make files, run programs and say what their environment is")]
 
 pub mod site;
+pub mod speaker;
 
 use std::{
     collections::BTreeMap,

@@ -98,7 +98,7 @@ impl Chat {
             server.place.forwards_to(&one_line(&shown.remote_host), access.allow_remote)?;
         }
         Ok(Self {
-            name: format!("ollama:{model}{digest}"),
+            name: format!("ollama:{}{digest}", model.strip_suffix(":latest").unwrap_or(model)),
             model: model.to_owned(),
             window: window(&shown.model_info, access.window),
             can_think: shown.capabilities.iter().any(|can| can == "thinking"),

@@ -6,7 +6,7 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     runtime::{self, Runtime},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::super::{
@@ -130,7 +130,11 @@ impl Server {
         pulse: &dyn Fn() -> Result<(), E>,
         line: &mut dyn FnMut(&[u8]) -> Result<Flow, E>,
     ) -> Result<(), Cut<E>> {
-        self.runtime.block_on(lines(request, pulse, line))
+        let ended = self.runtime.block_on(lines(request, pulse, line));
+        // The connection is a task of the runtime, which works only while it is blocked on: without this moment an answer
+        // that nobody wants any more would stay open, and the server would go on with it.
+        self.runtime.block_on(async { sleep(Duration::from_millis(2)).await });
+        ended
     }
 
     pub(super) fn lacks(&self, model: &str) -> ServerError {
