@@ -130,7 +130,8 @@ fn bound(schema: &mut Value) {
         Value::Object(fields) => {
             let is_number = |kind: &Value| kind == "number" || kind == "integer";
             let kind = fields.get("type");
-            if kind.is_some_and(|kind| is_number(kind) || kind.as_array().is_some_and(|all| all.iter().any(is_number))) {
+            if kind.is_some_and(|kind| is_number(kind) || kind.as_array().is_some_and(|all| all.iter().any(is_number)))
+            {
                 for (key, other, most) in
                     [("minimum", "exclusiveMinimum", -MOST_NUMBER), ("maximum", "exclusiveMaximum", MOST_NUMBER)]
                 {

@@ -105,7 +105,10 @@ fn written(source: &str, said: &[(Role, &str)]) -> Result<String, String> {
     let turns = turns(said);
     let first = template.parts(&tokenizer, &turns);
     let parts = first.or_else(|why| folded(&turns).map_or(Err(why), |turns| template.parts(&tokenizer, &turns)))?;
-    Ok(parts.iter().map(|(text, trust)| if *trust == Trust::Quoted { format!("[{text}]") } else { text.clone() }).collect())
+    Ok(parts
+        .iter()
+        .map(|(text, trust)| if *trust == Trust::Quoted { format!("[{text}]") } else { text.clone() })
+        .collect())
 }
 
 #[test]

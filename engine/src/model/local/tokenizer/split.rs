@@ -86,10 +86,8 @@ const QWEN35: Stage = in_line(concat!(
 ));
 const MINICPM5: Stage = in_line(concat!(endings!(), r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+", rest!()));
 const NO_ENDINGS: Stage = in_line(concat!(r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}", rest!()));
-const SEED: Stage = in_line(concat!(
-    endings!(),
-    r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+"
-));
+const SEED: Stage =
+    in_line(concat!(endings!(), r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+"));
 const BAILING: Stage = in_line(concat!(
     r"'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+"

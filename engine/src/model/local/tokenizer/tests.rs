@@ -51,7 +51,9 @@ pub(in super::super) fn small_spm() -> Metadata {
         scores.push(0.0);
     }
     let pieces = ["▁", "a", "b", "c", "<", "/", "s", ">", "ab", "bc", "▁a", "▁ab", "</", "s>"];
-    for (piece, score) in pieces.iter().zip([-9., -10., -10., -10., -10., -10., -10., -10., -2., -1., -4., -3., -5., -6.]) {
+    for (piece, score) in
+        pieces.iter().zip([-9., -10., -10., -10., -10., -10., -10., -10., -2., -1., -4., -3., -5., -6.])
+    {
         tokens.push((*piece).into());
         kinds.push(1);
         scores.push(score);
@@ -153,7 +155,8 @@ fn every_row_of_the_table_can_be_used() {
     let error = split::Pre::named("new-one").unwrap_err();
     assert!(error.starts_with("its pre-tokenizer `new-one` is not known here; known are: default "), "{error}");
     for name in error.rsplit(": ").next().unwrap().split(' ') {
-        let splitter = split::Splitter::new(&split::Pre::named(name).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let splitter =
+            split::Splitter::new(&split::Pre::named(name).unwrap()).unwrap_or_else(|e| panic!("{name}: {e}"));
         let text = "Don't go  there,\n\n it's 12345 中文ไทย; e\u{301}→ <a>\t\r\n x";
         let mut joined = String::new();
         splitter.split(text, &mut |word| joined.push_str(word));
@@ -190,7 +193,9 @@ fn a_file_that_is_not_what_it_should_be_is_an_error() {
     };
     assert!(refused("tokenizer.ggml.model", None).contains("no tokenizer"));
     assert!(refused("tokenizer.ggml.model", Some(Value::String("bert".into()))).contains("`bert` is not known"));
-    assert!(refused("tokenizer.ggml.pre", Some(Value::String("x".into()))).contains("`x` is not known here; known are"));
+    assert!(
+        refused("tokenizer.ggml.pre", Some(Value::String("x".into()))).contains("`x` is not known here; known are")
+    );
     assert!(refused("tokenizer.ggml.tokens", Some(Value::U8(1))).contains("no tokens"));
     assert!(refused("tokenizer.ggml.tokens", Some(Value::Array(vec![Value::U8(1)]))).contains("not texts"));
     assert!(refused("tokenizer.ggml.tokens", Some(Value::Array(Vec::new()))).contains("0 tokens"));
@@ -199,7 +204,10 @@ fn a_file_that_is_not_what_it_should_be_is_an_error() {
     // These do no harm.
     assert_eq!(refused("tokenizer.ggml.pre", None), "used");
     assert_eq!(refused("tokenizer.ggml.eos_token_id", Some(Value::U32(u32::MAX))), "used");
-    assert_eq!(refused("tokenizer.ggml.merges", Some(texts(["", " ", "x", "  ", "ab ", "日 本", "a a", "a a"]))), "used");
+    assert_eq!(
+        refused("tokenizer.ggml.merges", Some(texts(["", " ", "x", "  ", "ab ", "日 本", "a a", "a a"]))),
+        "used"
+    );
 }
 
 proptest! {
