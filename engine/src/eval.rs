@@ -54,6 +54,8 @@ struct DefectsRow {
     fixed: String,
     #[serde(default)]
     bug_lines: Vec<u32>,
+    #[serde(default)]
+    spec: Option<String>,
 }
 
 /// Why data cannot be scored.
@@ -297,7 +299,8 @@ fn defects_row(engine: &Engine, row: &DefectsRow) -> (String, Tally) {
     let (to_bug, to_fix) =
         (edited_file(&row.lang, &row.fixed, &row.buggy), edited_file(&row.lang, &row.buggy, &row.fixed));
     let (with_bug, without) = (engine.review(to_bug), engine.review(to_fix));
-    let advice = [Advice::of(engine, row, &with_bug, &row.fixed), Advice::of(engine, row, &without, &row.fixed)];
+    let advice =
+        [Advice::of(engine, row, &with_bug), Advice::of(engine, row, &without), Advice::of_repair(engine, row)];
     let (worse, better) = (told(&with_bug), told(&without));
     let near_bug = |line: &u32| row.bug_lines.is_empty() || row.bug_lines.iter().any(|bug| bug.abs_diff(*line) <= 2);
     let mut tally = Tally { rows: 1, labelled: 1, clean: 1, ..Tally::default() };

@@ -8,7 +8,7 @@ use crate::{
     check,
     patch::{VerifiedPatch, syntax_errors},
     pipeline::Engine,
-    review::{Review, Reviewed},
+    review::Review,
     source::SourceFile,
 };
 
@@ -33,13 +33,15 @@ pub struct Advice {
     pub unproven: usize,
     /// Patches that give the labelled fix, white space aside.
     pub exact: usize,
+    /// Labelled bugs that the model was told of and asked to mend.
+    pub told_bugs: usize,
     /// Reviews in which the model could not be asked to the end.
     pub failures: usize,
 }
 
 impl Advice {
     /// What a model did in one review; `None` where none was asked.
-    pub(super) fn of(engine: &Engine, row: &DefectsRow, review: &Review, fixed: &str) -> Option<Self> {
+    pub(super) fn of(engine: &Engine, row: &DefectsRow, review: &Review) -> Option<Self> {
         let spent = review.spent.as_ref()?;
         let mut advice = Self {
             asked: spent.asked,
@@ -54,13 +56,53 @@ impl Advice {
             advice.findings += usize::from(is_own);
             advice.unproven += usize::from(is_own && reviewed.unproven.is_some());
             let (Some(patch), Some(file)) = (&reviewed.patch, review.file(&reviewed.finding.path)) else { continue };
-            advice.patches += 1;
-            advice.holding += usize::from(holds(engine, row, review, reviewed, patch, file));
-            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let after = patch.apply(&file.bytes).unwrap_or_default();
-            advice.exact += usize::from(words(&String::from_utf8_lossy(&after)) == words(fixed));
+            let change = review.change.files.iter().find(|change| change.path == file.path);
+            let own = reviewed.finding.span.lines();
+            let may = |line: u32| own.contains(&line) || change.is_some_and(|change| change.touched.contains(line));
+            advice.count(engine, row, patch, file, &may);
         }
         Some(advice)
+    }
+
+    /// Tells the model where the labelled bug is and what the program should do, and asks it to mend it.
+    pub(super) fn of_repair(engine: &Engine, row: &DefectsRow) -> Option<Self> {
+        let (first, last) = (row.bug_lines.iter().min()?, row.bug_lines.iter().max()?);
+        let versions = edited_file(&row.lang, "", &row.buggy);
+        let what = format!("The program does not do what it should. {}", row.spec.as_deref().unwrap_or_default());
+        let repair = engine.repair(versions, (*first, *last), &what)?;
+        let mut advice = Self {
+            asked: repair.spent.asked,
+            kept: repair.spent.kept,
+            malformed: repair.spent.malformed,
+            tokens: (repair.spent.usage.prompt, repair.spent.usage.reused, repair.spent.usage.answer),
+            failures: usize::from(repair.patch.is_err()),
+            told_bugs: 1,
+            ..Self::default()
+        };
+        if let Ok((patch, tries)) = &repair.patch {
+            advice.unproven += tries;
+            if let Some(patch) = patch {
+                let file = SourceFile::new(patch.path().clone(), row.buggy.as_bytes().into(), u64::MAX).ok()?;
+                advice.count(engine, row, patch, &file, &|_| true);
+            }
+        }
+        Some(advice)
+    }
+
+    /// Counts a patch that is offered, and whether it holds.
+    fn count(
+        &mut self,
+        engine: &Engine,
+        row: &DefectsRow,
+        patch: &VerifiedPatch,
+        file: &SourceFile,
+        may: &dyn Fn(u32) -> bool,
+    ) {
+        self.patches += 1;
+        self.holding += usize::from(holds(engine, row, patch, file, may));
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let after = patch.apply(&file.bytes).unwrap_or_default();
+        self.exact += usize::from(words(&String::from_utf8_lossy(&after)) == words(&row.fixed));
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -75,6 +117,7 @@ impl Advice {
         self.holding += other.holding;
         self.unproven += other.unproven;
         self.exact += other.exact;
+        self.told_bugs += other.told_bugs;
         self.failures += other.failures;
     }
 }
@@ -84,16 +127,12 @@ impl Advice {
 fn holds(
     engine: &Engine,
     row: &DefectsRow,
-    review: &Review,
-    reviewed: &Reviewed,
     patch: &VerifiedPatch,
     file: &SourceFile,
+    may: &dyn Fn(u32) -> bool,
 ) -> bool {
     let Ok(after) = patch.apply(&file.bytes) else { return false };
     let Ok(after) = String::from_utf8(after) else { return false };
-    let change = review.change.files.iter().find(|change| change.path == file.path);
-    let own = reviewed.finding.span.lines();
-    let may = |line: u32| own.contains(&line) || change.is_some_and(|change| change.touched.contains(line));
     let inside = patch.edits().iter().all(|edit| file.span(edit.start..edit.end).lines().all(may));
     let Ok(patched) = SourceFile::new(file.path.clone(), after.as_bytes().into(), u64::MAX) else { return false };
     let errors = |file: &SourceFile| check::parse(file).map_or(0, |tree| syntax_errors(&tree));

@@ -1,14 +1,11 @@
 //! What does a model add to a review? Findings of its own, and patches for those that have none, all held against the
 //! text; nothing that was found without it is changed or hidden.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::AtomicBool};
 
 use super::{Engine, Troubles, lint::Linted, says_generated};
 use crate::{
-    change::{Change, FileChange, LineSet, Tag},
+    change::{Change, FileChange, LineSet, Tag, Versions},
     check::allow,
     config::Sureness,
     edit::Fix,
@@ -22,7 +19,7 @@ use crate::{
     },
     review::{Reviewed, Standing},
     source::{Content, RepoPath, SourceFile, Sources},
-    suggest::{Answers, Excerpt, Found, Kind, Limits, NoAnswer, Piece, Remark, Shown, Spent, Suggester, Tried, Weight},
+    suggest::{Answers, Excerpt, Found, Kind, NoAnswer, Piece, Remark, Shown, Spent, Suggester, Tried, Weight},
 };
 
 /// A model that reviews, with what it said before.
@@ -63,13 +60,8 @@ impl Asked<'_> {
     /// Asks, adds what was found, and says what could not be asked.
     pub(super) fn advise(&self, findings: &mut Vec<Reviewed>) -> (Option<Spent>, Vec<Notice>) {
         let config = &self.engine.config;
-        let limits = Limits {
-            answer: config.suggest.max_answer_tokens as usize,
-            time: Duration::from_secs(config.model.timeout_seconds),
-            passes: config.suggest.max_passes as usize,
-        };
         let answers = self.adviser.answers.as_ref();
-        let suggester = match Suggester::new(&*self.adviser.model, answers, limits, &self.adviser.stop) {
+        let suggester = match Suggester::new(&*self.adviser.model, answers, self.engine.limits(), &self.adviser.stop) {
             Ok(suggester) => suggester,
             Err(why) => return (None, vec![Notice::failure("model", why)]),
         };
@@ -156,6 +148,37 @@ impl Asked<'_> {
                 && chunk.lines.1 - chunk.lines.0 < MOST_FUNCTION
         };
         cut.chunks.iter().filter(holds).map(|chunk| chunk.lines).min_by_key(|lines| lines.1 - lines.0).unwrap_or(lines)
+    }
+}
+
+/// What came of asking a model to mend lines of a file.
+pub(crate) struct Repair {
+    /// The proven patch, if there is one, and how many attempts were none.
+    pub(crate) patch: Result<(Option<VerifiedPatch>, usize), NoAnswer>,
+    /// What it took.
+    pub(crate) spent: Spent,
+}
+
+impl Engine {
+    /// Asks the model to mend lines of the only file of a change, and proves what it writes; `None` without a model or
+    /// a file that can be read.
+    pub(crate) fn repair(&self, versions: Versions, lines: (u32, u32), what: &str) -> Option<Repair> {
+        let adviser = self.adviser.as_ref()?;
+        let Versions { change, old, new, .. } = versions;
+        let file = self.read(change.files.first()?, &change.files.first()?.path, &*new).ok()??;
+        let linted = Linted::default();
+        let files = [file];
+        let (old, new, change) = (&*old, &*new, &change);
+        let asked = Asked { engine: self, adviser, change, old, new, files: &files, linted: &linted, reading: None };
+        let suggester = Suggester::new(&*adviser.model, adviser.answers.as_ref(), self.limits(), &adviser.stop).ok()?;
+        let (file, edited) = (&files[0], change.files.first()?);
+        let finding = Finding { what: what.to_owned(), ..place(file, lines.0, lines.1) };
+        let (from, to) = asked.whole(file, lines);
+        let mut prove = |fix: &Fix| asked.prove(edited, file, &finding, false, fix);
+        let mended =
+            suggester.mend(file, &Excerpt::around(file, from, to), about(file, &finding), Vec::new(), &mut prove);
+        let patch = mended.map(|mended| (mended.patch, mended.issues.len()));
+        Some(Repair { patch, spent: suggester.spent() })
     }
 }
 

@@ -94,14 +94,18 @@ impl Engine {
         self.with(|suggester| suggester.tell(Task::Ask, vec![asked], beside))
     }
 
-    fn with<T>(&self, ask: impl FnOnce(&Suggester<'_>) -> Result<T, NoAnswer>) -> Told<T> {
-        let Adviser { model, answers, stop } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
-        let limits = Limits {
+    /// How much may be asked.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
             answer: self.config.suggest.max_answer_tokens as usize,
             time: Duration::from_secs(self.config.model.timeout_seconds),
             passes: self.config.suggest.max_passes as usize,
-        };
-        let suggester = Suggester::new(&**model, answers.as_ref(), limits, stop).map_err(Untold::NoNonce)?;
+        }
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&Suggester<'_>) -> Result<T, NoAnswer>) -> Told<T> {
+        let Adviser { model, answers, stop } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
+        let suggester = Suggester::new(&**model, answers.as_ref(), self.limits(), stop).map_err(Untold::NoNonce)?;
         let told = ask(&suggester)?;
         Ok((told, suggester.spent().notices))
     }
