@@ -67,7 +67,8 @@ fn stopped_after(model: &dyn Model) -> Duration {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
-            let result = ask(model, &Question::default(), &stop).0;
+            let long = Question { text: "Write a long story about a dragon.", most: 500, ..Question::default() };
+            let result = ask(model, &long, &stop).0;
             (result, Instant::now())
         });
         std::thread::sleep(Duration::from_millis(300));

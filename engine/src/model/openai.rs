@@ -30,7 +30,7 @@ use super::{
     address::{Kind, MOST_ANSWER, Place, Refusal, SHORT_LIMIT, ServerError, one_line},
     chat::{Answer, Model, ModelError, Request, Role, Usage},
     estimate::{Estimate, least},
-    stream::{Growing, Lines, MOST_LINE, PULSE, fits},
+    stream::{Failed, Growing, Lines, MOST_LINE, PULSE, fits, patiently},
 };
 use crate::notice::Notice;
 use wire::{Event, FORMS, Models, Props};
@@ -69,16 +69,16 @@ enum Piece {
     Failed(Refusal),
 }
 
-/// Why a question was not answered: for good, or because of how it was asked.
+/// Why a question was not answered: because of how it was asked, or otherwise.
 enum Unanswered {
-    Error(ModelError),
+    Failed(Failed),
     /// The server does not know this way to say the schema.
     Form(String),
 }
 
 impl From<ModelError> for Unanswered {
     fn from(error: ModelError) -> Self {
-        Self::Error(error)
+        Self::Failed(error.into())
     }
 }
 
@@ -349,10 +349,15 @@ impl OpenAi {
         if let Some(error) = self.complained(said, tokens, request) {
             return error.into();
         }
+        if refusal.is_busy() {
+            return Unanswered::Failed(Failed::Busy(self.refused(refusal)));
+        }
+        let lower = said.to_lowercase();
+        if request.schema.is_some() && wire::BAD_SCHEMA.iter().any(|words| lower.contains(words)) {
+            return ModelError::Schema(format!("`{}` says: {said}", self.place.shown)).into();
+        }
         let is_about_form = matches!(status.as_u16(), 400 | 422 | 500 | 501)
-            && ["response_format", "json_schema", "json_object", "guided", "schema"]
-                .iter()
-                .any(|word| said.contains(word));
+            && wire::FORM_WORDS.iter().any(|word| lower.contains(word));
         if request.schema.is_some() && is_about_form {
             Unanswered::Form(said.clone())
         } else {
@@ -428,18 +433,28 @@ impl Model for OpenAi {
         request.go_on()?;
         let turns = self.place.prepare_turns(request.turns);
         fits(self.estimate.question(&turns), request, self.window)?;
+        patiently(request, &mut || self.in_some_form(&turns, request, told)).map_err(|error| self.hide(error))
+    }
+}
+
+impl OpenAi {
+    /// Asks in the first form that the server does not refuse.
+    fn in_some_form(
+        &self,
+        turns: &[(Role, Cow<'_, str>)],
+        request: &Request<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Failed> {
         loop {
             let form = self.form.load(Ordering::Relaxed);
-            match self.ask(&turns, request, form, told) {
+            match self.ask(turns, request, form, told) {
                 Ok(mut answer) => {
-                    if request.schema.is_some() && form > 0 {
-                        answer.notices.push(self.other_form(form));
-                    }
+                    answer.notices.extend(request.schema.filter(|_| form > 0).map(|_| self.other_form(form)));
                     return Ok(answer);
                 }
-                Err(Unanswered::Error(error)) => return Err(self.hide(error)),
+                Err(Unanswered::Failed(failed)) => return Err(failed),
                 Err(Unanswered::Form(said)) if form + 1 >= FORMS.len() => {
-                    return Err(self.hide(ModelError::Schema(format!("`{}` says: {said}", self.place.shown))));
+                    return Err(ModelError::Schema(format!("`{}` says: {said}", self.place.shown)).into());
                 }
                 Err(Unanswered::Form(_)) => {
                     self.form.fetch_max(form + 1, Ordering::Relaxed);
@@ -447,9 +462,7 @@ impl Model for OpenAi {
             }
         }
     }
-}
 
-impl OpenAi {
     fn other_form(&self, form: usize) -> Notice {
         let known = FORMS.get(form).map_or("", |form| form.name);
         let what =

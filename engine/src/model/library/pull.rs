@@ -218,6 +218,16 @@ fn of_repository(repository: &str, named: Option<&str>, limits: &Limits) -> Resu
     })
 }
 
+/// An address as it may be shown: without a password, and without what follows `?`, which may be a signature.
+fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    let _ = shown.set_password(None);
+    let _ = shown.set_username("");
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
+}
+
 fn failed(from: &str, why: impl Into<String>) -> LibraryError {
     LibraryError::Fetch { from: from.to_owned(), why: why.into() }
 }
@@ -235,7 +245,7 @@ fn client(url: &Url, limits: &Limits) -> Result<Client, LibraryError> {
         Some(Host::Ipv6(address)) => vec![address.into()],
         Some(Host::Domain(name)) => {
             let found = (name, 0).to_socket_addrs();
-            let found = found.map_err(|error| failed(url.as_str(), format!("no such host: {error}")))?;
+            let found = found.map_err(|error| failed(&shown(url), format!("no such host: {error}")))?;
             found.map(|address| address.ip()).collect()
         }
         None => Vec::new(),
@@ -252,7 +262,7 @@ fn client(url: &Url, limits: &Limits) -> Result<Client, LibraryError> {
         .connect_timeout(limits.patience)
         .dns_resolver(Arc::new(Guarded(Arc::new(Reach::PublicAnd(named)))))
         .build()
-        .map_err(|error| failed(url.as_str(), crate::notice::chain(&error)))
+        .map_err(|error| failed(&shown(url), crate::notice::chain(&error)))
 }
 
 /// Why an attempt came to nothing.
@@ -335,7 +345,7 @@ fn fetch(
         let before = part.length;
         let why = match once(client, wanted, part, stop, told)? {
             Ok(()) => return Ok(()),
-            Err(Attempt::Never(why)) => return Err(failed(wanted.url.as_str(), why)),
+            Err(Attempt::Never(why)) => return Err(failed(&shown(&wanted.url), why)),
             Err(Attempt::Again(why)) => why,
         };
         if part.length > before {
@@ -344,7 +354,7 @@ fn fetch(
         failures += 1;
         if failures >= limits.attempts {
             let kept = if part.length > 0 { "; run it again, it goes on where it was" } else { "" };
-            return Err(failed(wanted.url.as_str(), format!("{why}{kept}")));
+            return Err(failed(&shown(&wanted.url), format!("{why}{kept}")));
         }
         wait(pause, stop)?;
         pause *= 2;
@@ -397,7 +407,8 @@ struct Part {
 /// Where a part came from, written beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Origin {
-    url: String,
+    /// BLAKE3 of the address, which may hold a password.
+    source: String,
     sha256: Option<String>,
     /// The strong `ETag` by which the server knows the file again.
     etag: Option<String>,
@@ -433,9 +444,10 @@ impl Part {
         let length = file.metadata().map_err(LibraryError::disk("read", &path))?.len();
         let known = fs::read(origin_path(folder, &wanted.file)).ok();
         let known: Option<Origin> = known.and_then(|text| serde_json::from_slice(&text).ok());
-        let fresh = Origin { url: wanted.url.to_string(), sha256: wanted.sha256.clone(), etag: None };
+        let source = blake3::hash(wanted.url.as_str().as_bytes()).to_string();
+        let fresh = Origin { source, sha256: wanted.sha256.clone(), etag: None };
         let is_same =
-            |known: &Origin| (&known.url, &known.sha256) == (&fresh.url, &fresh.sha256) && known.etag.is_some();
+            |known: &Origin| (&known.source, &known.sha256) == (&fresh.source, &fresh.sha256) && known.etag.is_some();
         let mut part = Self { folder: folder.to_owned(), path, file, length, origin: fresh.clone() };
         match known.filter(is_same) {
             Some(known) => part.origin = known,
@@ -529,11 +541,11 @@ impl Part {
         let found = sum(&self.path, stop, told)?;
         if let Some(expected) = wanted.sha256.clone().filter(|expected| *expected != found) {
             forget(&self.folder, &wanted.file);
-            return Err(LibraryError::Sum { from: wanted.url.to_string(), found, expected });
+            return Err(LibraryError::Sum { from: shown(&wanted.url), found, expected });
         }
         if let Err(why) = super::header::read(&self.path) {
             forget(&self.folder, &wanted.file);
-            return Err(LibraryError::NotAModel { file: wanted.url.to_string(), why });
+            return Err(LibraryError::NotAModel { file: shown(&wanted.url), why });
         }
         let target = self.folder.join(&wanted.file);
         fs::rename(&self.path, &target).map_err(LibraryError::disk("write", &target))?;

@@ -22,7 +22,7 @@ use super::{
         address::{Refusal, SHORT_LIMIT, ServerError, one_line},
         chat::{Answer, Model, ModelError, Request, Role, Usage},
         estimate::{Estimate, least},
-        stream::{Growing, fits},
+        stream::{Failed, Growing, fits, patiently},
     },
     server::{Cut, Flow, Server},
 };
@@ -196,11 +196,23 @@ impl Model for Chat {
 
     fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
         request.go_on()?;
+        let turns = self.server.place.prepare_turns(request.turns);
+        fits(self.estimate.question(&turns), request, self.window)?;
+        patiently(request, &mut || self.ask(&turns, request, told))
+    }
+}
+
+impl Chat {
+    fn ask(
+        &self,
+        turns: &[(Role, Cow<'_, str>)],
+        request: &Request<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Failed> {
+        let estimated = self.estimate.question(turns);
         let place = &self.server.place;
-        let turns = place.prepare_turns(request.turns);
-        let estimated = self.estimate.question(&turns);
-        fits(estimated, request, self.window)?;
-        let post = self.server.client.post(place.at("api/chat")?).json(&self.body(&turns, request));
+        let post =
+            self.server.client.post(place.at("api/chat").map_err(ModelError::from)?).json(&self.body(turns, request));
         let mut growing = Growing::new(request.most);
         let mut end = None;
         let ended = self.server.lines(post, &|| request.go_on(), &mut |line| {
@@ -220,11 +232,14 @@ impl Model for Chat {
         });
         match ended {
             Ok(()) => {}
-            Err(Cut::Own(error)) => return Err(error),
+            Err(Cut::Own(error)) => return Err(error.into()),
             Err(Cut::Refused(refusal)) if growing.pieces > 0 => {
-                return Err(self.broken(growing.pieces, refusal.to_string()));
+                return Err(self.broken(growing.pieces, refusal.to_string()).into());
             }
-            Err(Cut::Refused(refusal)) => return Err(self.refused(&refusal, estimated, request)),
+            Err(Cut::Refused(refusal)) if refusal.is_busy() => {
+                return Err(Failed::Busy(self.refused(&refusal, estimated, request)));
+            }
+            Err(Cut::Refused(refusal)) => return Err(self.refused(&refusal, estimated, request).into()),
         }
         let notices = place.left(estimated).into_iter().collect();
         let Some(end) = end else {
@@ -232,10 +247,10 @@ impl Model for Chat {
                 let usage = Usage { prompt: estimated, reused: 0, answer: growing.pieces };
                 Ok(Answer { text: growing.text, is_whole: false, usage, notices })
             } else {
-                Err(self.broken(growing.pieces, "the server hung up before the end of the answer"))
+                Err(self.broken(growing.pieces, "the server hung up before the end of the answer").into())
             };
         };
-        let usage = self.check(&turns, estimated, &end)?;
+        let usage = self.check(turns, estimated, &end)?;
         let is_whole = !growing.is_over && end.done_reason.as_deref().is_none_or(|reason| reason == "stop");
         Ok(Answer { text: growing.text, is_whole, usage, notices })
     }
