@@ -3,6 +3,7 @@
 
 mod header;
 mod hub;
+mod part;
 mod pull;
 
 pub use header::About;
@@ -175,7 +176,7 @@ pub fn show(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
 pub fn remove(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
     let entry = show(folder, name)?;
     fs::remove_file(&entry.path).map_err(LibraryError::disk("remove", &entry.path))?;
-    pull::forget(folder, &entry.file);
+    part::forget(folder, &entry.file);
     Ok(entry)
 }
 

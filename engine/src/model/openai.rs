@@ -3,6 +3,7 @@
 //! A thread of its own reads what comes, so that whoever asks is never kept waiting by a silent server. It ends with the
 //! next thing the server says, at the latest when the time for the answer is up.
 
+mod reader;
 mod wire;
 
 use std::{
@@ -11,15 +12,13 @@ use std::{
     ops::ControlFlow,
     sync::{
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
-    time::Duration,
 };
 
 use reqwest::{
     StatusCode,
-    blocking::{Client, RequestBuilder, Response},
+    blocking::Client,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde::de::DeserializeOwned;
@@ -33,6 +32,7 @@ use super::{
     stream::{Failed, Growing, Lines, MOST_LINE, PULSE, fits, patiently},
 };
 use crate::notice::Notice;
+use reader::{Piece, read_aside};
 use wire::{Event, FORMS, Models, Props};
 
 static SERVER: Kind = Kind {
@@ -61,12 +61,6 @@ pub struct OpenAi {
     notices: Vec<Notice>,
     place: Place,
     client: Client,
-}
-
-/// What the reading thread hands over.
-enum Piece {
-    Bytes(Vec<u8>),
-    Failed(Refusal),
 }
 
 /// Why a question was not answered: because of how it was asked, or otherwise.
@@ -487,53 +481,6 @@ fn key(place: &Place, access: &Access) -> Result<HeaderMap, ServerError> {
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
-}
-
-/// Sends a request and reads what comes on a thread of its own, which ends when nobody takes it any more.
-fn read_aside(request: RequestBuilder) -> Result<Receiver<Piece>, String> {
-    let (sender, receiver) = sync_channel(16);
-    let aside = thread::Builder::new().name("model-answer".to_owned());
-    aside.spawn(move || read(request, &sender)).map_err(|error| format!("no thread to read it with: {error}"))?;
-    Ok(receiver)
-}
-
-/// An error of a send says that nobody listens any more; then there is nothing left to do.
-fn read(request: RequestBuilder, sender: &SyncSender<Piece>) {
-    let failed = |refusal| drop(sender.send(Piece::Failed(refusal)));
-    let mut response = match request.send() {
-        Ok(response) => response,
-        Err(error) => return failed(Refusal::of(&error, Duration::ZERO)),
-    };
-    if !response.status().is_success() {
-        return refuse(response, sender);
-    }
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        match response.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(count) if sender.send(Piece::Bytes(buffer[..count].to_vec())).is_err() => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return failed(of_io(&error)),
-        }
-    }
-}
-
-fn refuse(response: Response, sender: &SyncSender<Piece>) {
-    let status = response.status();
-    let mut body = Vec::new();
-    // What came of the reason is better than none.
-    let _ = response.take(MOST_LINE as u64).read_to_end(&mut body);
-    if let Some(refusal) = Refusal::of_status(status, &body) {
-        let _ = sender.send(Piece::Failed(refusal));
-    }
-}
-
-fn of_io(error: &std::io::Error) -> Refusal {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
-        Some(error) => Refusal::of(error, Duration::ZERO),
-        None => Refusal::Broken(error.to_string()),
-    }
 }
 
 #[cfg(test)]
