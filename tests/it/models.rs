@@ -76,7 +76,9 @@ fn stopped_after(model: &dyn Model) -> Duration {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let (result, end) = asking.join().expect("no panic");
         assert_eq!(result, Err(ModelError::Stopped));
-        end.saturating_duration_since(set)
+        let took = end.saturating_duration_since(set);
+        eprintln!("stopped after {} ms", took.as_millis());
+        took
     })
 }
 

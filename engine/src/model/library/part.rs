@@ -61,7 +61,7 @@ struct Origin {
     etag: Option<String>,
 }
 
-fn part_path(folder: &Path, file: &str) -> PathBuf {
+pub(super) fn part_path(folder: &Path, file: &str) -> PathBuf {
     folder.join(format!(".{file}.part"))
 }
 
