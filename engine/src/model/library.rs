@@ -173,6 +173,16 @@ pub fn show(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
     found.ok_or_else(|| LibraryError::None { name: name.to_owned(), folder: folder.to_owned() })
 }
 
+/// A model by its path; one that is a plain name and not in the current folder may be in the folder of models.
+///
+/// # Errors
+/// [`LibraryError::None`] when it is in neither.
+pub fn find(folder: &Path, file: &Path) -> Result<Entry, LibraryError> {
+    let is_plain = file.components().count() == 1;
+    let found = entry(file).ok().or_else(|| entry(&folder.join(file)).ok().filter(|_| is_plain));
+    found.ok_or_else(|| LibraryError::None { name: file.display().to_string(), folder: folder.to_owned() })
+}
+
 /// Takes a model out of the folder, and what is there of an unfinished one of this name. What it was is handed back.
 ///
 /// # Errors

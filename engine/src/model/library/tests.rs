@@ -90,6 +90,9 @@ fn a_model_is_taken_in_told_and_taken_out() {
     assert_eq!(remove(&folder, "begun").unwrap().bytes, 4);
     assert!(!folder.join(".begun.gguf.part.json").exists());
     assert_eq!(show(&folder, "tiny").unwrap(), imported.entry);
+    assert_eq!(find(&folder, Path::new("tiny.gguf")).unwrap(), imported.entry);
+    assert_eq!(find(Path::new("nowhere"), &file).unwrap().path, file);
+    assert!(find(&folder, Path::new("sub/../tiny.gguf")).is_err());
     assert_eq!(remove(&folder, "tiny.gguf").unwrap().file, "tiny.gguf");
     assert!(matches!(show(&folder, "tiny"), Err(LibraryError::None { .. })));
     assert!(file.exists(), "what was taken in was not taken away");
