@@ -49,6 +49,11 @@ pub(crate) fn look(setup: &Setup) -> (bool, String) {
         ModelSpec::None => {
             (true, "none is asked for; `model.name` names one, `apprentice model pull` fetches one".into())
         }
+        // Its header says enough; reading its weights takes a while.
+        ModelSpec::File(file) => match library::find(&access.models, file) {
+            Ok(entry) => (entry.wrong.is_none(), row(&entry).join("  ").trim_end().to_owned()),
+            Err(error) => (false, format!("{error}; {}", error.advice().unwrap_or_default())),
+        },
         ModelSpec::Auto => (true, format!("auto: {}", choice::told(&access))),
         spec => match engine::model::open(spec, &access) {
             Ok(Some(opened)) => (true, format!("{}, takes in {} tokens", opened.model.name(), opened.model.window())),

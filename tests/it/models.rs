@@ -67,7 +67,8 @@ fn stopped_after(model: &dyn Model) -> Duration {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
-            let result = ask(model, &Question::default(), &stop).0;
+            let long = Question { text: "Write a long story about a dragon.", most: 500, ..Question::default() };
+            let result = ask(model, &long, &stop).0;
             (result, Instant::now())
         });
         std::thread::sleep(Duration::from_millis(300));
@@ -75,7 +76,9 @@ fn stopped_after(model: &dyn Model) -> Duration {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         let (result, end) = asking.join().expect("no panic");
         assert_eq!(result, Err(ModelError::Stopped));
-        end.saturating_duration_since(set)
+        let took = end.saturating_duration_since(set);
+        eprintln!("stopped after {} ms", took.as_millis());
+        took
     })
 }
 

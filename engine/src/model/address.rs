@@ -226,6 +226,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the server may have an answer in a moment.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Status(StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS, _))
+    }
+
     /// What an answer with this status refuses; none where it is a success.
     pub(super) fn of_status(status: StatusCode, body: &[u8]) -> Option<Self> {
         match status {

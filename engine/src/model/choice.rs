@@ -32,6 +32,8 @@ pub struct Recommended {
     pub source: String,
     /// Billions of bytes of memory that must be free for it.
     pub memory_gb: u64,
+    /// How many threads the machine should have.
+    pub cores: usize,
 }
 
 /// The model to fetch when none is named, and why that one.
@@ -39,21 +41,24 @@ pub struct Recommended {
 /// # Errors
 /// Words that say so when the table that is compiled in is damaged, which a test rules out.
 pub fn recommended() -> Result<(Recommended, String), String> {
-    let table = table()?;
-    let free = free_memory();
-    let fits = |one: &&Recommended| free.is_none_or(|free| one.memory_gb * 1_000_000_000 <= free);
-    let smallest = table.first().cloned().ok_or("config/models.toml names no model")?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    choose(&table()?, free_memory(), cores).ok_or_else(|| "config/models.toml names no model".to_owned())
+}
+
+/// The last of the table that suits so much memory and so many cores, else the first; and why.
+fn choose(table: &[Recommended], free: Option<u64>, cores: usize) -> Option<(Recommended, String)> {
+    let smallest = table.first()?.clone();
     let Some(free) = free else {
-        return Ok((smallest, "how much memory is free is not known here, so the smallest".to_owned()));
+        return Some((smallest, "how much memory is free is not known here, so the smallest".to_owned()));
     };
-    let best = table.iter().rfind(fits).cloned();
-    let shown = free as f64 / 1e9;
-    Ok(match best {
+    let suits = |one: &&Recommended| one.memory_gb * 1_000_000_000 <= free && one.cores <= cores;
+    let here = format!("{:.1} GB of memory are free on {cores} cores", free as f64 / 1e9);
+    Some(match table.iter().rfind(suits).cloned() {
         Some(best) => {
-            let why = format!("{shown:.1} GB of memory are free, and it needs {} GB", best.memory_gb);
+            let why = format!("{here}, and it wants {} GB and {}; name another to have it", best.memory_gb, best.cores);
             (best, why)
         }
-        None => (smallest, format!("only {shown:.1} GB of memory are free, so the smallest; it may be too much")),
+        None => (smallest, format!("{here}, so the smallest; it may be too much")),
     })
 }
 
@@ -162,6 +167,9 @@ mod tests {
         assert!(table.iter().all(|one| Source::parse(&one.source).is_ok()), "{table:?}");
         assert!(table.is_sorted_by_key(|one| one.memory_gb) && table.len() >= 3);
         assert!(recommended().is_ok());
+        let chosen = |free, cores| choose(&table, free, cores).unwrap().0.memory_gb;
+        assert_eq!((chosen(Some(21_000_000_000), 2), chosen(Some(21_000_000_000), 16)), (3, 16));
+        assert_eq!((chosen(Some(500_000_000), 16), chosen(None, 16)), (1, 1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod header;
 mod hub;
+mod part;
 mod pull;
 
 pub use header::About;
@@ -139,7 +140,8 @@ impl LibraryError {
     }
 }
 
-/// Every GGUF file of the folder by name, read by its header only. A folder that is not there holds none.
+/// Every GGUF file of the folder by name, read by its header only, and what came of files that are not whole yet. A folder
+/// that is not there holds none.
 ///
 /// # Errors
 /// [`LibraryError::Disk`] when the folder cannot be read.
@@ -151,8 +153,10 @@ pub fn list(folder: &Path) -> Result<Vec<Entry>, LibraryError> {
     let mut found: Vec<Entry> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| check_name(name).is_ok())
-        .filter_map(|name| entry(&folder.join(&name)).ok())
+        .filter_map(|name| match name.strip_prefix('.').and_then(|name| name.strip_suffix(".part")) {
+            Some(whole) => unfinished(folder, whole),
+            None => check_name(&name).ok().and_then(|()| entry(&folder.join(&name)).ok()),
+        })
         .collect();
     found.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(found)
@@ -165,7 +169,18 @@ pub fn list(folder: &Path) -> Result<Vec<Entry>, LibraryError> {
 pub fn show(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
     let file = if name.to_ascii_lowercase().ends_with(".gguf") { name.to_owned() } else { format!("{name}.gguf") };
     check_name(&file)?;
-    entry(&folder.join(file)).map_err(|_| LibraryError::None { name: name.to_owned(), folder: folder.to_owned() })
+    let found = entry(&folder.join(&file)).ok().or_else(|| unfinished(folder, &file));
+    found.ok_or_else(|| LibraryError::None { name: name.to_owned(), folder: folder.to_owned() })
+}
+
+/// A model by its path; one that is a plain name and not in the current folder may be in the folder of models.
+///
+/// # Errors
+/// [`LibraryError::None`] when it is in neither.
+pub fn find(folder: &Path, file: &Path) -> Result<Entry, LibraryError> {
+    let is_plain = file.components().count() == 1;
+    let found = entry(file).ok().or_else(|| entry(&folder.join(file)).ok().filter(|_| is_plain));
+    found.ok_or_else(|| LibraryError::None { name: file.display().to_string(), folder: folder.to_owned() })
 }
 
 /// Takes a model out of the folder, and what is there of an unfinished one of this name. What it was is handed back.
@@ -175,7 +190,7 @@ pub fn show(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
 pub fn remove(folder: &Path, name: &str) -> Result<Entry, LibraryError> {
     let entry = show(folder, name)?;
     fs::remove_file(&entry.path).map_err(LibraryError::disk("remove", &entry.path))?;
-    pull::forget(folder, &entry.file);
+    part::forget(folder, &entry.file);
     Ok(entry)
 }
 
@@ -235,6 +250,14 @@ fn entry(path: &Path) -> Result<Entry, LibraryError> {
         Err(why) => (None, Some(why)),
     };
     Ok(Entry { file, path: path.to_owned(), bytes: about.len(), about: known, wrong })
+}
+
+/// What came of a file that is not whole yet, under the name that it will have.
+fn unfinished(folder: &Path, file: &str) -> Option<Entry> {
+    check_name(file).ok()?;
+    let part = entry(&part::part_path(folder, file)).ok()?;
+    let wrong = Some("it is not whole yet; pulling it again goes on".to_owned());
+    Some(Entry { file: file.to_owned(), about: None, wrong, ..part })
 }
 
 /// A plain name of a visible file: it may come from an address.

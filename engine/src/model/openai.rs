@@ -3,6 +3,7 @@
 //! A thread of its own reads what comes, so that whoever asks is never kept waiting by a silent server. It ends with the
 //! next thing the server says, at the latest when the time for the answer is up.
 
+mod reader;
 mod wire;
 
 use std::{
@@ -11,15 +12,13 @@ use std::{
     ops::ControlFlow,
     sync::{
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
-    thread,
-    time::Duration,
 };
 
 use reqwest::{
     StatusCode,
-    blocking::{Client, RequestBuilder, Response},
+    blocking::Client,
     header::{AUTHORIZATION, HeaderMap, HeaderValue},
 };
 use serde::de::DeserializeOwned;
@@ -30,9 +29,10 @@ use super::{
     address::{Kind, MOST_ANSWER, Place, Refusal, SHORT_LIMIT, ServerError, one_line},
     chat::{Answer, Model, ModelError, Request, Role, Usage},
     estimate::{Estimate, least},
-    stream::{Growing, Lines, MOST_LINE, PULSE, fits},
+    stream::{Failed, Growing, Lines, MOST_LINE, PULSE, fits, patiently},
 };
 use crate::notice::Notice;
+use reader::{Piece, read_aside};
 use wire::{Event, FORMS, Models, Props};
 
 static SERVER: Kind = Kind {
@@ -63,22 +63,16 @@ pub struct OpenAi {
     client: Client,
 }
 
-/// What the reading thread hands over.
-enum Piece {
-    Bytes(Vec<u8>),
-    Failed(Refusal),
-}
-
-/// Why a question was not answered: for good, or because of how it was asked.
+/// Why a question was not answered: because of how it was asked, or otherwise.
 enum Unanswered {
-    Error(ModelError),
+    Failed(Failed),
     /// The server does not know this way to say the schema.
     Form(String),
 }
 
 impl From<ModelError> for Unanswered {
     fn from(error: ModelError) -> Self {
-        Self::Error(error)
+        Self::Failed(error.into())
     }
 }
 
@@ -349,10 +343,15 @@ impl OpenAi {
         if let Some(error) = self.complained(said, tokens, request) {
             return error.into();
         }
+        if refusal.is_busy() {
+            return Unanswered::Failed(Failed::Busy(self.refused(refusal)));
+        }
+        let lower = said.to_lowercase();
+        if request.schema.is_some() && wire::BAD_SCHEMA.iter().any(|words| lower.contains(words)) {
+            return ModelError::Schema(format!("`{}` says: {said}", self.place.shown)).into();
+        }
         let is_about_form = matches!(status.as_u16(), 400 | 422 | 500 | 501)
-            && ["response_format", "json_schema", "json_object", "guided", "schema"]
-                .iter()
-                .any(|word| said.contains(word));
+            && wire::FORM_WORDS.iter().any(|word| lower.contains(word));
         if request.schema.is_some() && is_about_form {
             Unanswered::Form(said.clone())
         } else {
@@ -428,18 +427,28 @@ impl Model for OpenAi {
         request.go_on()?;
         let turns = self.place.prepare_turns(request.turns);
         fits(self.estimate.question(&turns), request, self.window)?;
+        patiently(request, &mut || self.in_some_form(&turns, request, told)).map_err(|error| self.hide(error))
+    }
+}
+
+impl OpenAi {
+    /// Asks in the first form that the server does not refuse.
+    fn in_some_form(
+        &self,
+        turns: &[(Role, Cow<'_, str>)],
+        request: &Request<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Failed> {
         loop {
             let form = self.form.load(Ordering::Relaxed);
-            match self.ask(&turns, request, form, told) {
+            match self.ask(turns, request, form, told) {
                 Ok(mut answer) => {
-                    if request.schema.is_some() && form > 0 {
-                        answer.notices.push(self.other_form(form));
-                    }
+                    answer.notices.extend(request.schema.filter(|_| form > 0).map(|_| self.other_form(form)));
                     return Ok(answer);
                 }
-                Err(Unanswered::Error(error)) => return Err(self.hide(error)),
+                Err(Unanswered::Failed(failed)) => return Err(failed),
                 Err(Unanswered::Form(said)) if form + 1 >= FORMS.len() => {
-                    return Err(self.hide(ModelError::Schema(format!("`{}` says: {said}", self.place.shown))));
+                    return Err(ModelError::Schema(format!("`{}` says: {said}", self.place.shown)).into());
                 }
                 Err(Unanswered::Form(_)) => {
                     self.form.fetch_max(form + 1, Ordering::Relaxed);
@@ -447,9 +456,7 @@ impl Model for OpenAi {
             }
         }
     }
-}
 
-impl OpenAi {
     fn other_form(&self, form: usize) -> Notice {
         let known = FORMS.get(form).map_or("", |form| form.name);
         let what =
@@ -474,53 +481,6 @@ fn key(place: &Place, access: &Access) -> Result<HeaderMap, ServerError> {
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
-}
-
-/// Sends a request and reads what comes on a thread of its own, which ends when nobody takes it any more.
-fn read_aside(request: RequestBuilder) -> Result<Receiver<Piece>, String> {
-    let (sender, receiver) = sync_channel(16);
-    let aside = thread::Builder::new().name("model-answer".to_owned());
-    aside.spawn(move || read(request, &sender)).map_err(|error| format!("no thread to read it with: {error}"))?;
-    Ok(receiver)
-}
-
-/// An error of a send says that nobody listens any more; then there is nothing left to do.
-fn read(request: RequestBuilder, sender: &SyncSender<Piece>) {
-    let failed = |refusal| drop(sender.send(Piece::Failed(refusal)));
-    let mut response = match request.send() {
-        Ok(response) => response,
-        Err(error) => return failed(Refusal::of(&error, Duration::ZERO)),
-    };
-    if !response.status().is_success() {
-        return refuse(response, sender);
-    }
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        match response.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(count) if sender.send(Piece::Bytes(buffer[..count].to_vec())).is_err() => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return failed(of_io(&error)),
-        }
-    }
-}
-
-fn refuse(response: Response, sender: &SyncSender<Piece>) {
-    let status = response.status();
-    let mut body = Vec::new();
-    // What came of the reason is better than none.
-    let _ = response.take(MOST_LINE as u64).read_to_end(&mut body);
-    if let Some(refusal) = Refusal::of_status(status, &body) {
-        let _ = sender.send(Piece::Failed(refusal));
-    }
-}
-
-fn of_io(error: &std::io::Error) -> Refusal {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
-        Some(error) => Refusal::of(error, Duration::ZERO),
-        None => Refusal::Broken(error.to_string()),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! What does a server say piece by piece? Lines from bytes, and an answer from pieces, both within bounds.
 
-use std::time::Duration;
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use super::chat::{ModelError, Request};
 
@@ -84,6 +87,50 @@ impl Growing {
         self.pieces += usize::from(!thought.is_empty());
         self.is_over |= self.pieces > self.most;
     }
+}
+
+/// How often a server that is busy is asked again, and how long is waited before the first time; each further pause is
+/// twice as long.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Tries until it is no longer the server being busy that is in the way, but not for long and not longer than wanted.
+pub(super) fn patiently<T>(
+    request: &Request<'_>,
+    once: &mut dyn FnMut() -> Result<T, Failed>,
+) -> Result<T, ModelError> {
+    for attempt in 0.. {
+        match once() {
+            Ok(done) => return Ok(done),
+            Err(Failed::Busy(_)) if attempt + 1 < TRIES => pause(request, PAUSE * 2_u32.pow(attempt))?,
+            Err(Failed::Busy(error) | Failed::Error(error)) => return Err(error),
+        }
+    }
+    Err(ModelError::Late)
+}
+
+/// Why an attempt gave no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The server has no time, or is still reading its model.
+    Busy(ModelError),
+    /// Another attempt would fare no better.
+    Error(ModelError),
+}
+
+impl From<ModelError> for Failed {
+    fn from(error: ModelError) -> Self {
+        Self::Error(error)
+    }
+}
+
+fn pause(request: &Request<'_>, pause: Duration) -> Result<(), ModelError> {
+    let until = Instant::now() + pause;
+    while Instant::now() < until {
+        request.go_on()?;
+        sleep(PULSE.min(until.saturating_duration_since(Instant::now())));
+    }
+    Ok(())
 }
 
 /// Whether question and answer fit.

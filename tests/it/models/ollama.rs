@@ -185,6 +185,13 @@ fn what_a_server_refuses_with_is_understood() {
 }
 
 #[test]
+fn a_busy_server_is_asked_again_for_a_while() {
+    let busy = || Speech::refusal(503, &json!({ "error": "server busy, please try again" }));
+    let (_speaker, access) = serve(move |heard| if heard.before < 2 { busy() } else { Speech::lines(&said()) });
+    assert!(answer(&connect(&access)).is_ok());
+}
+
+#[test]
 fn a_question_is_never_cut_silently() {
     // Too long by our own estimate: nothing is sent.
     let (speaker, access) = serve(|_| Speech::lines(&[piece("a"), end("stop", 100, 1)]));

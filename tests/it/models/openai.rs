@@ -172,6 +172,11 @@ fn another_way_to_say_the_form_is_tried_and_told() {
     let speaker = refuses("nothing");
     let question = Question { schema: Some(schema()), ..Question::default() };
     assert!(error(&speaker, &question).starts_with("the form of the answer cannot be enforced"));
+    // A schema that cannot be kept is not said in other words until somebody passes it over.
+    let speaker =
+        serve(|_| Speech::refusal(400, &json!({ "error": { "message": "JSON schema conversion failed: x" } })));
+    assert!(error(&speaker, &question).contains("JSON schema conversion failed"));
+    assert_eq!(speaker.paths().iter().filter(|path| path.ends_with("completions")).count(), 1);
     // Without a schema nothing else is tried.
     assert!(error(&refuses("nothing"), &Question::default()).contains("500 Internal"));
 }
@@ -244,6 +249,29 @@ fn a_silent_server_is_left_when_nobody_wants_its_answer_any_more() {
         Speech::status(200)
     });
     assert!(stopped_after(&connect(&speaker)) < SOON);
+}
+
+#[test]
+fn a_busy_server_is_asked_again_for_a_while() {
+    let busy = || Speech::refusal(503, &json!({ "error": { "message": "Loading model", "code": 503 } }));
+    let speaker = serve(move |heard| if heard.before < 2 { busy() } else { said() });
+    assert!(answer(&connect(&speaker)).is_ok());
+    let speaker = serve(move |_| busy());
+    let model = connect(&speaker);
+    let late = Question { within: Duration::from_millis(300), ..Question::default() };
+    assert_eq!(ask(&model, &late, &AtomicBool::new(false)).0, Err(ModelError::Late));
+    assert!(error(&speaker, &Question::default()).contains("503 Service Unavailable: Loading model"));
+}
+
+#[test]
+fn the_command_shows_the_key_of_the_environment() {
+    let speaker = serve(|_| said());
+    let mut repo = kit::TempRepo::empty();
+    repo.set("APPRENTICE_API_KEY", "my-key");
+    let set = format!("model.name={}", speaker.url("/v1"));
+    let ran = repo.apprentice(&["doctor", "--set", &set]);
+    assert!(ran.out.contains("#tiny, takes in 4096 tokens") && !ran.said().contains("my-key"), "{}", ran.said());
+    assert_eq!(speaker.last("/v1/models").headers["authorization"], "Bearer my-key");
 }
 
 #[test]

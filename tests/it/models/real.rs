@@ -13,7 +13,7 @@ use engine::model::{
     openai::OpenAi,
 };
 
-use super::{Question, ask, schema};
+use super::{Question, SOON, ask, schema, stopped_after};
 
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
@@ -41,6 +41,12 @@ fn answers(model: &dyn Model) {
     let late =
         Question { text: "Tell a long story.", most: 400, within: Duration::from_millis(700), ..Question::default() };
     assert_eq!(ask(model, &late, &AtomicBool::new(false)).0, Err(ModelError::Late));
+    let text = include_str!("real.rs").split_at(600).0;
+    let code = Question { text, most: 1, within: Duration::from_secs(120), ..Question::default() };
+    let read = ask(model, &code, &AtomicBool::new(false)).0.expect("an answer").usage.prompt;
+    eprintln!("{}: {read} tokens read, {} estimated", model.name(), model.count(code.text));
+    assert!(read <= model.count(code.text) + 100, "the estimate is too low");
+    assert!(stopped_after(model) < SOON);
 }
 
 #[test]

@@ -78,13 +78,21 @@ fn a_model_is_taken_in_told_and_taken_out() {
     assert!(matches!(import_all(&folder, &other), Err(LibraryError::There(_))));
 
     fs::write(folder.join("broken.gguf"), "GGUF").unwrap();
-    fs::write(folder.join(".hidden.gguf.part"), "").unwrap();
+    fs::write(folder.join(".begun.gguf.part"), "GGUF").unwrap();
+    fs::write(folder.join(".begun.gguf.part.json"), "{}").unwrap();
     fs::create_dir(folder.join("folder.gguf")).unwrap();
     let listed = list(&folder).unwrap();
     let wrong: BTreeMap<&str, Option<&str>> =
         listed.iter().map(|entry| (entry.file.as_str(), entry.wrong.as_deref())).collect();
-    assert_eq!(wrong, BTreeMap::from([("broken.gguf", Some("it is cut off")), ("tiny.gguf", None)]));
+    let not_whole = Some("it is not whole yet; pulling it again goes on");
+    let expected = [("begun.gguf", not_whole), ("broken.gguf", Some("it is cut off")), ("tiny.gguf", None)];
+    assert_eq!(wrong, BTreeMap::from(expected));
+    assert_eq!(remove(&folder, "begun").unwrap().bytes, 4);
+    assert!(!folder.join(".begun.gguf.part.json").exists());
     assert_eq!(show(&folder, "tiny").unwrap(), imported.entry);
+    assert_eq!(find(&folder, Path::new("tiny.gguf")).unwrap(), imported.entry);
+    assert_eq!(find(Path::new("nowhere"), &file).unwrap().path, file);
+    assert!(find(&folder, Path::new("sub/../tiny.gguf")).is_err());
     assert_eq!(remove(&folder, "tiny.gguf").unwrap().file, "tiny.gguf");
     assert!(matches!(show(&folder, "tiny"), Err(LibraryError::None { .. })));
     assert!(file.exists(), "what was taken in was not taken away");

@@ -22,7 +22,7 @@ use super::{
         address::{Refusal, SHORT_LIMIT, ServerError, one_line},
         chat::{Answer, Model, ModelError, Request, Role, Usage},
         estimate::{Estimate, least},
-        stream::{Growing, fits},
+        stream::{Failed, Growing, fits, patiently},
     },
     server::{Cut, Flow, Server},
 };
@@ -196,47 +196,85 @@ impl Model for Chat {
 
     fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
         request.go_on()?;
-        let place = &self.server.place;
-        let turns = place.prepare_turns(request.turns);
-        let estimated = self.estimate.question(&turns);
-        fits(estimated, request, self.window)?;
-        let post = self.server.client.post(place.at("api/chat")?).json(&self.body(&turns, request));
-        let mut growing = Growing::new(request.most);
-        let mut end = None;
-        let ended = self.server.lines(post, &|| request.go_on(), &mut |line| {
-            let line: Line = serde_json::from_slice(line)
-                .map_err(|error| self.broken(growing.pieces, format!("a line makes no sense: {error}")))?;
-            if let Some(error) = &line.error {
-                let error = one_line(error);
-                let meant = self.complained(&error, estimated, request);
-                return Err(meant.unwrap_or_else(|| self.broken(growing.pieces, error)));
+        let turns = self.server.place.prepare_turns(request.turns);
+        fits(self.estimate.question(&turns), request, self.window)?;
+        patiently(request, &mut || self.ask(&turns, request, told))
+    }
+}
+
+/// What was heard of an answer so far.
+struct Heard {
+    growing: Growing,
+    /// The line that ends it.
+    end: Option<Line>,
+}
+
+impl Chat {
+    fn ask(
+        &self,
+        turns: &[(Role, Cow<'_, str>)],
+        request: &Request<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Answer, Failed> {
+        let estimated = self.estimate.question(turns);
+        let url = self.server.place.at("api/chat").map_err(ModelError::from)?;
+        let post = self.server.client.post(url).json(&self.body(turns, request));
+        let mut heard = Heard { growing: Growing::new(request.most), end: None };
+        let mut hear = |line: &[u8]| self.hear(line, &mut heard, estimated, request, told);
+        match self.server.lines(post, &|| request.go_on(), &mut hear) {
+            Ok(()) => Ok(self.finish(turns, heard, estimated)?),
+            Err(Cut::Own(error)) => Err(error.into()),
+            Err(Cut::Refused(refusal)) if heard.growing.pieces > 0 => {
+                Err(self.broken(heard.growing.pieces, refusal.to_string()).into())
             }
-            let message = line.message.as_ref();
-            growing.pass(message.and_then(|message| message.thinking.as_deref()).unwrap_or_default());
-            growing.add(message.map_or("", |message| &message.content), told);
-            let is_over = line.done || growing.is_over;
-            end = line.done.then_some(line);
-            Ok(if is_over { Flow::Enough } else { Flow::More })
-        });
-        match ended {
-            Ok(()) => {}
-            Err(Cut::Own(error)) => return Err(error),
-            Err(Cut::Refused(refusal)) if growing.pieces > 0 => {
-                return Err(self.broken(growing.pieces, refusal.to_string()));
+            Err(Cut::Refused(refusal)) => {
+                let error = self.refused(&refusal, estimated, request);
+                Err(if refusal.is_busy() { Failed::Busy(error) } else { Failed::Error(error) })
             }
-            Err(Cut::Refused(refusal)) => return Err(self.refused(&refusal, estimated, request)),
         }
-        let notices = place.left(estimated).into_iter().collect();
-        let Some(end) = end else {
-            return if growing.is_over {
-                let usage = Usage { prompt: estimated, reused: 0, answer: growing.pieces };
-                Ok(Answer { text: growing.text, is_whole: false, usage, notices })
-            } else {
-                Err(self.broken(growing.pieces, "the server hung up before the end of the answer"))
-            };
+    }
+
+    /// Takes in a line of the stream.
+    fn hear(
+        &self,
+        line: &[u8],
+        heard: &mut Heard,
+        estimated: usize,
+        request: &Request<'_>,
+        told: &mut dyn FnMut(&str),
+    ) -> Result<Flow, ModelError> {
+        let growing = &mut heard.growing;
+        let line: Line = serde_json::from_slice(line)
+            .map_err(|error| self.broken(growing.pieces, format!("a line makes no sense: {error}")))?;
+        if let Some(error) = &line.error {
+            let error = one_line(error);
+            let meant = self.complained(&error, estimated, request);
+            return Err(meant.unwrap_or_else(|| self.broken(growing.pieces, error)));
+        }
+        let message = line.message.as_ref();
+        growing.pass(message.and_then(|message| message.thinking.as_deref()).unwrap_or_default());
+        growing.add(message.map_or("", |message| &message.content), told);
+        let is_over = line.done || growing.is_over;
+        heard.end = line.done.then_some(line);
+        Ok(if is_over { Flow::Enough } else { Flow::More })
+    }
+
+    /// The answer, if it came to an end that is known.
+    fn finish(
+        &self,
+        turns: &[(Role, Cow<'_, str>)],
+        Heard { growing, end }: Heard,
+        estimated: usize,
+    ) -> Result<Answer, ModelError> {
+        let (usage, is_whole) = match end {
+            Some(end) => {
+                let came_to_end = end.done_reason.as_deref().is_none_or(|reason| reason == "stop");
+                (self.check(turns, estimated, &end)?, came_to_end && !growing.is_over)
+            }
+            None if growing.is_over => (Usage { prompt: estimated, reused: 0, answer: growing.pieces }, false),
+            None => return Err(self.broken(growing.pieces, "the server hung up before the end of the answer")),
         };
-        let usage = self.check(&turns, estimated, &end)?;
-        let is_whole = !growing.is_over && end.done_reason.as_deref().is_none_or(|reason| reason == "stop");
+        let notices = self.server.place.left(estimated).into_iter().collect();
         Ok(Answer { text: growing.text, is_whole, usage, notices })
     }
 }

@@ -91,6 +91,19 @@ pub(super) fn data(line: &[u8]) -> Option<&[u8]> {
     (!rest.is_empty()).then_some(rest)
 }
 
+/// What servers say, in lower case, of a schema that they understand and cannot keep: another way to say it is no help.
+pub(super) const BAD_SCHEMA: [&str; 6] = [
+    "conversion failed",
+    "parse grammar",
+    "invalid schema",
+    "invalid json schema",
+    "unrecognized schema",
+    "not supported by",
+];
+
+/// What servers name, in lower case, when they do not know a way to say the schema.
+pub(super) const FORM_WORDS: [&str; 5] = ["response_format", "json_schema", "json_object", "guided", "schema"];
+
 /// A way to say which form an answer must have.
 pub(super) struct Form {
     /// What it is called.

