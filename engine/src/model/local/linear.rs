@@ -4,7 +4,7 @@ use candle_core::{Module, Tensor as Values, quantized::QMatMul};
 use rayon::prelude::*;
 
 use super::{
-    block::{BLOCK, Block, quantize},
+    block::{Block, blocks, quantize},
     device::{device, is_own},
     gguf::{Gguf, Tensor, quantized},
     kernel::each_row,
@@ -48,7 +48,7 @@ const MANY: usize = 16;
 impl Input {
     /// Fills in rows of so many columns, each by `fill`, which is told its number.
     pub(super) fn fill(&mut self, rows: usize, columns: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
-        let blocks = if is_own() { columns.div_ceil(BLOCK) } else { 0 };
+        let blocks = if is_own() { blocks(columns) } else { 0 };
         self.columns = columns;
         self.values.resize(rows * columns, 0.0);
         self.blocks.resize(rows * blocks, Block::default());
@@ -109,7 +109,7 @@ impl Linear {
     /// Each thread takes some rows of the input.
     fn by_rows(&self, input: &Input, count: usize, out: &mut [f32]) {
         let each = count.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
-        let blocks = self.columns.div_ceil(BLOCK);
+        let blocks = blocks(self.columns);
         let parts = out.par_chunks_mut(each * self.rows).zip(input.blocks.par_chunks(each * blocks));
         parts.for_each(|(out, acts)| {
             for (tiles, at) in self.tiles() {
