@@ -1,6 +1,8 @@
 //! Which tokens may come next, if the answer is to be JSON of a given form?
 
 mod landing;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -23,6 +25,9 @@ const MOST_FORMS: usize = 32;
 
 /// Bytes of the longest token that may be part of an answer; toktrie counts depths in a byte.
 const MOST_TOKEN: usize = 250;
+
+/// The greatest number that every reader of JSON takes for itself (RFC 8259, section 6).
+const MOST_NUMBER: i64 = (1 << 53) - 1;
 
 /// What answers a model can be held to. Its tables are built when the first form is asked for.
 pub(super) struct Grammars {
@@ -109,11 +114,36 @@ impl Factories {
         let Some(fields) = schema.as_object_mut() else { return Err("the schema is no object".into()) };
         let layout = json!({ "item_separator": ", ", "key_separator": ": ", "whitespace_flexible": false });
         fields.insert("x-guidance".into(), layout);
+        bound(&mut schema);
         let matcher = |factory: &ParserFactory| {
             let matcher = Matcher::new(factory.create_parser(TopLevelGrammar::from_json_schema(schema.clone())));
             matcher.get_error().map_or(Ok(matcher), Err)
         };
         Ok(Form { tokens: matcher(&self.tokens)?, bytes: matcher(&self.bytes)? })
+    }
+}
+
+/// Gives numbers without bounds some, so that an answer has none that readers of JSON refuse (`1e999`).
+fn bound(schema: &mut Value) {
+    match schema {
+        Value::Array(list) => list.iter_mut().for_each(bound),
+        Value::Object(fields) => {
+            let is_number = |kind: &Value| kind == "number" || kind == "integer";
+            let kind = fields.get("type");
+            if kind.is_some_and(|kind| is_number(kind) || kind.as_array().is_some_and(|all| all.iter().any(is_number)))
+            {
+                for (key, other, most) in
+                    [("minimum", "exclusiveMinimum", -MOST_NUMBER), ("maximum", "exclusiveMaximum", MOST_NUMBER)]
+                {
+                    if !fields.contains_key(key) && !fields.contains_key(other) {
+                        fields.insert(key.into(), most.into());
+                    }
+                }
+            }
+            let is_schema = |key: &str| !["const", "enum", "default", "examples"].contains(&key);
+            fields.iter_mut().filter(|(key, _)| is_schema(key)).for_each(|(_, value)| bound(value));
+        }
+        _ => {}
     }
 }
 

@@ -2,6 +2,8 @@
 //! becomes a control token.
 
 mod date;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, hash_map::RandomState},
@@ -202,7 +204,8 @@ fn marker() -> String {
 }
 
 fn said(error: &Error) -> String {
-    error.detail().map_or_else(|| error.to_string(), str::to_owned)
+    let said = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    std::error::Error::source(error).map_or_else(|| said.clone(), |source| format!("{said}: {source}"))
 }
 
 /// Takes so much and no more.

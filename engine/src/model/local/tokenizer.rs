@@ -5,6 +5,9 @@ mod split;
 mod spm;
 mod vocabulary;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::collections::HashMap;
 
 use aho_corasick::{AhoCorasick, MatchKind};

@@ -11,20 +11,68 @@ const MOST_TOKENS: usize = 1 << 22;
 
 /// Tokens after which llama.cpp takes an answer for ended, whatever else the file says.
 const ENDS: &[&str] = &[
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
-    "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
-    "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|flush|>",
+    "<|calls|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+    "</s>",
+    "<|eom_id|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "<｜end▁of▁sentence｜>",
+    "[e~[",
     // Of code models: padding, the next repository, the next file.
-    "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",
-    "<reponame>", "<|file_sep|>",
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
 ];
 
 /// Further tokens that are control tokens even where the file says otherwise.
 const CONTROLS: &[&str] = &[
-    "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
-    "<|prefix|>", "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
-    "<|code_suffix|>", "<|suffix|>", "<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>",
-    "▁<MID>", "<|code_middle|>", "<|middle|>",
+    "<|fim_prefix|>",
+    "<fim-prefix>",
+    "<fim_prefix>",
+    "<｜fim▁begin｜>",
+    "<PRE>",
+    "▁<PRE>",
+    "<|code_prefix|>",
+    "<|prefix|>",
+    "<|fim_suffix|>",
+    "<fim-suffix>",
+    "<fim_suffix>",
+    "<｜fim▁hole｜>",
+    "<SUF>",
+    "▁<SUF>",
+    "<|code_suffix|>",
+    "<|suffix|>",
+    "<|fim_middle|>",
+    "<fim-middle>",
+    "<fim_middle>",
+    "<｜fim▁end｜>",
+    "<MID>",
+    "▁<MID>",
+    "<|code_middle|>",
+    "<|middle|>",
 ];
 
 /// Tokens of gpt-oss that llama.cpp takes for text.
@@ -131,19 +179,11 @@ impl<'a> Vocabulary<'a> {
     pub(super) fn ends(&self, metadata: &Metadata) -> Vec<u32> {
         let keys = ["eot", "eom", "fim_pad", "fim_rep", "fim_sep"];
         let keyed = keys.iter().filter_map(|key| self.id(metadata, key));
-        let has = |name: &str| self.texts.contains(&name);
-        let calls = has("<|call|>") || has("<|calls|>");
-        let is_no_end = |name: &str| match name {
-            // Only the end of a part of the answer where there are also these.
-            "<|end|>" => (has("<|return|>") && has("<|call|>")) || (calls && has("<|flush|>")),
-            "</s>" => has("<|tool_response>"),
-            _ => false,
-        };
-        let all = || self.texts.iter().enumerate();
-        let dropped: Vec<&str> = ["<|end|>", "</s>"].into_iter().filter(|name| is_no_end(name)).collect();
-        let named = all().filter(|(_, name)| ENDS.contains(name)).map(|(id, _)| id as u32);
+        let inner = no_ends(&self.texts);
+        let all = self.texts.iter().enumerate();
+        let named = all.filter(|(_, name)| ENDS.contains(name)).map(|(id, _)| id as u32);
         let mut ends: Vec<u32> = named.chain(keyed).chain(self.eos(metadata)).collect();
-        ends.retain(|&id| !dropped.contains(&self.texts[id as usize]));
+        ends.retain(|&id| !inner.contains(&self.texts[id as usize]));
         ends.sort_unstable();
         ends.dedup();
         ends
@@ -180,6 +220,22 @@ pub(super) fn byte(text: &str) -> Option<u8> {
     (hex.len() == 2).then(|| u8::from_str_radix(hex, 16).ok())?
 }
 
+/// Those of [`ENDS`] that end nothing in a vocabulary with certain others.
+fn no_ends(texts: &[&str]) -> Vec<&'static str> {
+    let has = |name: &str| texts.contains(&name);
+    let calls = has("<|call|>") || has("<|calls|>");
+    let mut inner = Vec::new();
+    // gpt-oss and Solar: the end of a part of the answer.
+    if (has("<|return|>") && has("<|call|>")) || (calls && has("<|flush|>")) {
+        inner.push("<|end|>");
+    }
+    // Gemma 4: a tag of HTML.
+    if has("<|tool_response>") {
+        inner.push("</s>");
+    }
+    inner
+}
+
 fn kinds(metadata: &Metadata, texts: &[&str]) -> Result<Vec<Kind>, String> {
     let key = "tokenizer.ggml.token_type";
     let mut kinds = match list(metadata, key) {
@@ -187,8 +243,11 @@ fn kinds(metadata: &Metadata, texts: &[&str]) -> Result<Vec<Kind>, String> {
         Some(kinds) if kinds.len() < texts.len() => return Err(format!("`{key}` is shorter than its tokens")),
         Some(kinds) => kinds.iter().take(texts.len()).map(kind).collect(),
     };
+    let inner = no_ends(texts);
     for (kind, text) in kinds.iter_mut().zip(texts) {
-        if ENDS.contains(text) || CONTROLS.contains(text) {
+        if inner.contains(text) {
+            *kind = if *text == "</s>" { Kind::Normal } else { Kind::User };
+        } else if ENDS.contains(text) || CONTROLS.contains(text) {
             *kind = Kind::Control;
         } else if TEXTS.contains(text) {
             *kind = Kind::User;
