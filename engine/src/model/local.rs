@@ -214,3 +214,6 @@ impl fmt::Debug for Local {
         f.debug_struct("Local").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -496,3 +496,58 @@ fn eight(rows: &Rows<'_>, pair: usize) -> Eight {
     }
     Eight { lines: lines.map(|lines| lines.map(cast)), scales }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            block::quantize,
+            gguf::Metadata,
+            tests::{file, numbers, tensor},
+        },
+        *,
+    };
+
+    #[test]
+    fn products_are_those_of_the_numbers_in_the_file_in_each_format() {
+        if !available() {
+            return eprintln!("skipped: this processor does not have AVX-512 VNNI");
+        }
+        let (rows, columns) = (40, 512);
+        use GgmlDType::*;
+        for kind in [Q4_0, Q4_1, Q4K, Q6K, Q8_0, Q5_0, Q5_1, Q2K, Q3K, Q5K, F16, BF16, F32] {
+            let mut number = numbers(7);
+            let weights = tensor((0..rows * columns).map(|_| number()).collect(), &[rows, columns], kind);
+            let bytes = file(&Metadata::new(), &vec![("a".into(), weights)]);
+            let folder = tempfile::TempDir::new().unwrap();
+            let path = folder.path().join("a.gguf");
+            #[expect(clippy::disallowed_methods, reason = "a test writes the file that it reads")]
+            std::fs::write(&path, bytes).unwrap();
+            let gguf = Gguf::open(&path).unwrap();
+            let source = gguf.tensor("a", rows, columns).unwrap();
+            let exact = gguf.floats(source, 0..rows).unwrap();
+            let tiles = Tiles::new(&gguf, source).unwrap();
+            // Whole numbers of which one is 127 lose nothing when they are quantized.
+            for count in [1, 3, 15] {
+                let mut acts = vec![Block::default(); count * blocks(columns)];
+                let mut values = vec![0.0; count * columns];
+                values.iter_mut().enumerate().for_each(|(n, value)| *value = ((n * 37) % 255) as f32 - 127.0);
+                values.iter_mut().step_by(BLOCK).for_each(|value| *value = 127.0);
+                for (row, acts) in values.chunks(columns).zip(acts.chunks_mut(blocks(columns))) {
+                    quantize(row, acts);
+                }
+                // Formats that are not laid out as they are lose a little.
+                let bound = if matches!(kind, Q4_0 | Q4_1 | Q4K | Q6K | Q8_0) { 1e-5 } else { 1e-2 };
+                tiles.multiply(0..rows.div_ceil(TILE), &acts, |row, column, sums| {
+                    for (n, &sum) in sums.iter().enumerate().take(rows.saturating_sub(column)) {
+                        let (a, b) = (&exact[(column + n) * columns..][..columns], &values[row * columns..][..columns]);
+                        let products = || a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                        let (product, length) = (products().sum::<f64>(), products().map(|x| x * x).sum::<f64>().sqrt());
+                        let off = (f64::from(sum) - product).abs() / length;
+                        assert!(off < bound * 10.0, "{kind:?} row {row} column {}: off by {off}", column + n);
+                    }
+                });
+            }
+        }
+    }
+}
