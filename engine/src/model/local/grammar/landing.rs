@@ -1,8 +1,8 @@
 //! What is the shortest way to the end of an answer that has to be JSON of a given form?
 //!
-//! A second parser reads the answer byte by byte. From where it is, the byte that leads to the end soonest is taken, over
-//! and over: close what is open, else the shortest value. Choices are not taken back, so that the rest is short, though
-//! not always the shortest there is.
+//! A second parser reads the answer byte by byte. From where it is, the byte that leads to the end soonest is taken,
+//! over and over: close what is open, else the shortest value. Choices are not taken back, so that the rest is short,
+//! though not always the shortest there is.
 
 use llguidance::Matcher;
 
