@@ -159,7 +159,7 @@ impl Grammar {
     /// Forbids (`-inf`) every token after which the form could not be kept: `[tokens]`. Tokens that end the answer are
     /// allowed if and only if it is whole.
     pub(super) fn mask(&mut self, logits: &mut [f32]) {
-        let ends = self.may_end().then(|| self.logits_of_ends(logits)).unwrap_or_default();
+        let ends = if self.may_end() { self.logits_of_ends(logits) } else { Vec::new() };
         let allowed = if self.is_done() { None } else { self.matcher.compute_mask().ok() };
         let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) else {
             logits.fill(f32::NEG_INFINITY);
