@@ -12,6 +12,10 @@ mod linear;
 mod lora;
 mod sampler;
 mod template;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "local/no_tiles.rs"]
 mod tiles;
 pub mod tokenizer;
 mod transformer;
@@ -179,7 +183,10 @@ impl State {
 
     /// Reads a question on in pieces; gives the logits after its last token.
     fn read_prompt(
-        &mut self, of: &Local, tokens: &[u32], go_on: impl Fn() -> Result<(), ModelError>,
+        &mut self,
+        of: &Local,
+        tokens: &[u32],
+        go_on: impl Fn() -> Result<(), ModelError>,
     ) -> Result<&[f32], ModelError> {
         let last = tokens.len().saturating_sub(1) / CHUNK * CHUNK;
         for chunk in tokens[..last].chunks(CHUNK) {

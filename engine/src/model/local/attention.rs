@@ -1,4 +1,5 @@
 //! What does a token see of those before it? Attention over the cache, a tile of keys at a time (arXiv 2205.14135).
+#![expect(clippy::needless_range_loop, reason = "kernels walk through several arrays side by side")]
 
 use std::ops::Range;
 

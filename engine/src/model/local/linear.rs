@@ -34,6 +34,9 @@ enum Weights {
     Candle(QMatMul),
 }
 
+/// A matrix of a file, its bias, and what adapters add to it.
+pub(super) type Source<'a> = (&'a Tensor, Option<Vec<f32>>, Vec<Adapter>);
+
 /// Rows to be multiplied: `[rows, columns]`.
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -70,9 +73,9 @@ impl Input {
 
 impl Linear {
     /// One of several matrices of a file, all with as many columns; each with its bias and what adapters add to it.
-    pub(super) fn new(file: &Gguf, parts: Vec<(&Tensor, Option<Vec<f32>>, Vec<Adapter>)>) -> Result<Self, String> {
+    pub(super) fn new(file: &Gguf, parts: Vec<Source<'_>>) -> Result<Self, String> {
         let columns = parts.first().map_or(0, |part| part.0.columns);
-        let part = |(tensor, bias, adapters): (&Tensor, _, _)| {
+        let part = |(tensor, bias, adapters): Source<'_>| {
             Ok(Part { weights: Weights::new(file, tensor)?, rows: tensor.rows, bias, adapters })
         };
         let parts: Vec<Part> = parts.into_iter().map(part).collect::<Result<_, String>>()?;

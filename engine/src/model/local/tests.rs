@@ -26,7 +26,6 @@ use super::{
 const WIDTH: usize = 64;
 const SIZE: usize = 32;
 const INNER: usize = 96;
-const LAYERS: usize = 7;
 
 /// Numbers that look random, the same each time, in -1..1.
 pub(super) fn numbers(seed: u32) -> impl FnMut() -> f32 {
@@ -53,12 +52,17 @@ pub(super) fn tensor(values: Vec<f32>, shape: &[usize], kind: GgmlDType) -> QTen
     QTensor::quantize(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap(), kind).unwrap()
 }
 
+/// Of gemma3, the sixth is the first layer that sees everything.
+fn layers(architecture: &str) -> usize {
+    if architecture == "gemma3" { 6 } else { 2 }
+}
+
 fn metadata(architecture: &str) -> Metadata {
     let mut metadata = tokenizer::tests::small();
     let mut add = |key: &str, value: Value| metadata.insert(format!("{architecture}.{key}"), value);
     add("context_length", Value::U32(256));
     add("embedding_length", Value::U32(WIDTH as u32));
-    add("block_count", Value::U32(LAYERS as u32));
+    add("block_count", Value::U32(layers(architecture) as u32));
     add("feed_forward_length", Value::U32(INNER as u32));
     add("attention.head_count", Value::U32(4));
     add("attention.head_count_kv", Value::U32(2));
@@ -90,7 +94,7 @@ fn tensors(architecture: &str, words: usize, kind: GgmlDType) -> Tensors {
     };
     add("token_embd.weight".into(), &[words, WIDTH], 0.0, 1.0, kind);
     add("output_norm.weight".into(), &[WIDTH], 1.0, 0.2, GgmlDType::F32);
-    for layer in 0..LAYERS {
+    for layer in 0..layers(architecture) {
         let mut row = |name: &str, columns: usize, around: f32| {
             add(format!("blk.{layer}.{name}"), &[columns], around, 0.2, GgmlDType::F32);
         };
@@ -155,9 +159,7 @@ impl Reference<'_> {
         let weights = self.values(&format!("{name}.weight")).unwrap();
         let bias = self.values(&format!("{name}.bias"));
         let product = |row: &Vec<f64>| {
-            let of = |(n, weights): (usize, &[f64])| {
-                dot(weights, row) + bias.as_ref().map_or(0.0, |bias| bias[n])
-            };
+            let of = |(n, weights): (usize, &[f64])| dot(weights, row) + bias.as_ref().map_or(0.0, |bias| bias[n]);
             weights.chunks(row.len()).enumerate().map(of).collect()
         };
         rows.iter().map(product).collect()
@@ -189,9 +191,8 @@ impl Reference<'_> {
         let part = |part: &str| self.linear(rows, &format!("blk.{layer}.attn_{part}"));
         let narrow = self.architecture == "gemma3" && layer != 5;
         let base = if narrow { 100.0 } else { 1000.0 };
-        let turned = |name: &str| {
-            self.rotate(self.norm(&part(name), &format!("blk.{layer}.attn_{name}_norm.weight")), base)
-        };
+        let turned =
+            |name: &str| self.rotate(self.norm(&part(name), &format!("blk.{layer}.attn_{name}_norm.weight")), base);
         let (queries, keys, values) = (turned("q"), turned("k"), part("v"));
         let see = |token: usize, head: usize| {
             let first = if narrow { (token + 1).saturating_sub(8) } else { 0 };
@@ -222,7 +223,7 @@ impl Reference<'_> {
         let scale = if self.architecture == "gemma3" { (WIDTH as f64).sqrt() } else { 1.0 };
         let row = |&token: &u32| table[token as usize * WIDTH..][..WIDTH].iter().map(|value| value * scale).collect();
         let mut rows: Rows = tokens.iter().map(row).collect();
-        for layer in 0..LAYERS {
+        for layer in 0..layers(self.architecture) {
             let name = |name: &str| format!("blk.{layer}.{name}.weight");
             let said = self.attention(&self.norm(&rows, &name("attn_norm")), layer);
             rows = sum(&rows, &self.norm(&said, &name("post_attention_norm")));
@@ -263,10 +264,19 @@ fn logits_are_those_of_the_formulas_for_each_architecture() {
         let tokens = some_tokens(40);
         let exact = Reference { architecture, tensors: &tensors }.logits(&tokens);
         let ours = tiny(architecture).logits(&tokens).unwrap();
-        let likes = ours.chunks(words(&metadata)).zip(&exact).map(|(ours, exact)| cosine(ours, exact));
-        let least = likes.fold(1.0, f64::min);
-        assert!(least > 0.997, "{architecture}: {least}");
+        // What rounding to 8 bits leaves; the pairs of another architecture, or no window, are far off.
+        assert!(alike(&ours, &exact) > 0.99, "{architecture}: {}", alike(&ours, &exact));
+        if architecture == "llama" {
+            let other = Reference { architecture: "qwen2", tensors: &tensors }.logits(&tokens);
+            assert!(alike(&ours, &other) < 0.95, "{}", alike(&ours, &other));
+        }
     }
+}
+
+/// The least cosine of any row.
+fn alike(ours: &[f32], exact: &Rows) -> f64 {
+    let rows = ours.chunks(exact[0].len()).zip(exact);
+    rows.map(|(ours, exact)| cosine(ours, exact)).fold(1.0, f64::min)
 }
 
 #[test]
@@ -361,8 +371,8 @@ fn what_does_not_fit_is_named() {
     assert!(told.contains("architecture `mamba`, and only llama, qwen2, qwen3 and gemma3 are known"), "{told}");
     let told = with("llama.embedding_length", Value::U32(32));
     assert!(told.contains("tensor `blk.0.attn_norm.weight` is 1 by 64, and 1 by 32 is needed"), "{told}");
-    let told = with("llama.block_count", Value::U32(8));
-    assert!(told.contains("no tensor `blk.7."), "{told}");
+    let told = with("llama.block_count", Value::U32(3));
+    assert!(told.contains("no tensor `blk.2."), "{told}");
     for heads in [0, 3] {
         let told = with("llama.attention.head_count_kv", Value::U32(heads));
         assert!(told.contains("sizes that fit no such model"), "{told}");

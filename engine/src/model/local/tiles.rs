@@ -4,7 +4,7 @@
 //! Weights keep the bits that they have in their file (the formats are those of ggml's `ggml-common.h`): a tile takes 5
 //! bits a weight for Q4_0 and Q4_1, 4.6 for Q4_K, 6.6 for Q6_K, 8.5 for Q8_0. All other formats become Q8_0. What they
 //! are multiplied with is quantized too, to 8 bits with one scale for 32 numbers.
-#![cfg(target_arch = "x86_64")]
+#![expect(clippy::needless_range_loop, reason = "kernels walk through several arrays side by side")]
 
 use std::{arch::x86_64::*, ops::Range};
 
@@ -542,7 +542,8 @@ mod tests {
                     for (n, &sum) in sums.iter().enumerate().take(rows.saturating_sub(column)) {
                         let (a, b) = (&exact[(column + n) * columns..][..columns], &values[row * columns..][..columns]);
                         let products = || a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b));
-                        let (product, length) = (products().sum::<f64>(), products().map(|x| x * x).sum::<f64>().sqrt());
+                        let (product, length) =
+                            (products().sum::<f64>(), products().map(|x| x * x).sum::<f64>().sqrt());
                         let off = (f64::from(sum) - product).abs() / length;
                         assert!(off < bound * 10.0, "{kind:?} row {row} column {}: off by {off}", column + n);
                     }

@@ -88,7 +88,9 @@ impl Transformer {
         };
         let Room { rows, input, logits, .. } = room;
         let rows = &rows[first * shape.width..];
-        input.fill(tokens.len() - first, shape.width, |n, out| self.norm.apply(&rows[n * shape.width..][..shape.width], out));
+        input.fill(tokens.len() - first, shape.width, |n, out| {
+            self.norm.apply(&rows[n * shape.width..][..shape.width], out)
+        });
         self.head.forward(input, logits)
     }
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use candle_core::quantized::gguf_file::Value;
 
 use super::{
-    gguf::{Gguf, Metadata, Tensor, float, text, whole},
+    gguf::{Gguf, Metadata, float, text, whole},
     kernel::{Gate, Norm, Pairs, Rope},
-    linear::Linear,
+    linear::{Linear, Source},
     lora::{Adapter, Adapters},
     transformer::{Layer, Transformer},
 };
@@ -86,7 +86,8 @@ impl Shape {
     }
 
     fn check(&self, value_size: usize) -> Result<(), String> {
-        let sizes = [self.words, self.window, self.width, self.layers, self.heads, self.key_heads, self.size, self.inner];
+        let sizes =
+            [self.words, self.window, self.width, self.layers, self.heads, self.key_heads, self.size, self.inner];
         let fits = !sizes.contains(&0) && self.heads.is_multiple_of(self.key_heads) && self.size.is_multiple_of(2);
         if !fits || value_size != self.size || self.size > MOST || self.layers > MOST || self.heads > MOST {
             return Err("it has sizes that fit no such model".into());
@@ -97,7 +98,8 @@ impl Shape {
     fn ropes(&self, file: &Gguf, keys: Keys<'_>) -> Result<Vec<Rope>, String> {
         let pairs = if self.architecture == "llama" { Pairs::Near } else { Pairs::Far };
         let turned = keys.count("rope.dimension_count", Some(self.size))?;
-        if turned > self.size || !turned.is_multiple_of(2) || turned == 0 || turned != self.size && pairs == Pairs::Far {
+        if turned > self.size || !turned.is_multiple_of(2) || turned == 0 || turned != self.size && pairs == Pairs::Far
+        {
             return Err(format!("it rotates {turned} of the {} components of a head", self.size));
         }
         let base = keys.number("rope.freq_base", Some(10_000.0))?;
@@ -214,14 +216,11 @@ struct Loader<'a> {
     adapters: &'a [Adapters],
 }
 
-/// A matrix, its bias, and what is added to it.
-type Part<'a> = (&'a Tensor, Option<Vec<f32>>, Vec<Adapter>);
-
 impl Loader<'_> {
     fn layer(&self, n: usize) -> Result<Layer, String> {
         let Shape { width, size, heads, key_heads, inner, .. } = *self.shape;
         let part = |name: &str, rows, columns| self.part(&format!("blk.{n}.{name}"), rows, columns);
-        let linear = |parts: Vec<Part<'_>>| Linear::new(self.file, parts);
+        let linear = |parts: Vec<Source<'_>>| Linear::new(self.file, parts);
         let norm = |name: &str| self.norm(&format!("blk.{n}.{name}.weight"), width);
         let perhaps = |name: &str, width| self.norm_if_there(&format!("blk.{n}.{name}.weight"), width);
         let keys = |name: &str| part(name, key_heads * size, width);
@@ -244,12 +243,13 @@ impl Loader<'_> {
         })
     }
 
-    fn part(&self, name: &str, rows: usize, columns: usize) -> Result<Part<'_>, String> {
+    fn part(&self, name: &str, rows: usize, columns: usize) -> Result<Source<'_>, String> {
         let weight = format!("{name}.weight");
         let tensor = self.file.tensor(&weight, rows, columns)?;
         let bias = self.file.row(&format!("{name}.bias"), rows)?;
         let found = self.adapters.iter().map(|adapters| adapters.of(&weight, rows, columns));
-        let found: Vec<Option<Adapter>> = found.collect::<Result<_, _>>().map_err(|why| format!("an adapter: {why}"))?;
+        let found: Vec<Option<Adapter>> =
+            found.collect::<Result<_, _>>().map_err(|why| format!("an adapter: {why}"))?;
         Ok((tensor, bias, found.into_iter().flatten().collect()))
     }
 
