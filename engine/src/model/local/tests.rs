@@ -354,6 +354,58 @@ fn an_answer_keeps_its_form_and_comes_to_its_end_in_time() {
     }
 }
 
+fn adapter(architecture: &str, name: &str, columns: usize, rows: usize) -> (TempDir, PathBuf) {
+    let text = |text: &str| Value::String(text.into());
+    let metadata = Metadata::from([
+        ("general.type".into(), text("adapter")),
+        ("general.architecture".into(), text(architecture)),
+        ("adapter.type".into(), text("lora")),
+        ("adapter.lora.alpha".into(), Value::F32(6.0)),
+    ]);
+    let mut number = numbers(9);
+    let mut matrix = |part: &str, shape: [usize; 2]| {
+        let values = (0..shape[0] * shape[1]).map(|_| number()).collect();
+        (format!("{name}.{part}"), tensor(values, &shape, GgmlDType::F32))
+    };
+    let tensors = vec![matrix("lora_a", [3, columns]), matrix("lora_b", [rows, 3])];
+    written(&file(&metadata, &tensors))
+}
+
+#[test]
+fn an_adapter_adds_what_its_formula_says_and_only_where_it_fits() {
+    let (_folder, path) = adapter("llama", "blk.1.ffn_down.weight", INNER, WIDTH);
+    let adapters = lora::Adapters::open(&path, "llama").unwrap();
+    let added = adapters.of("blk.1.ffn_down.weight", WIDTH, INNER).unwrap().unwrap();
+    assert!(adapters.of("blk.0.ffn_down.weight", WIDTH, INNER).unwrap().is_none());
+    let mut number = numbers(9);
+    let a: Vec<f64> = (0..3 * INNER).map(|_| f64::from(number())).collect();
+    let b: Vec<f64> = (0..3 * WIDTH).map(|_| f64::from(number())).collect();
+    let row: Vec<f32> = (0..INNER).map(|n| n as f32 / 50.0 - 1.0).collect();
+    let wide: Vec<f64> = row.iter().map(|&value| f64::from(value)).collect();
+    let thin: Vec<f64> = a.chunks(INNER).map(|a| 2.0 * dot(a, &wide)).collect();
+    let mut products = vec![1.0; WIDTH];
+    added.add(&row, &mut products);
+    for (product, b) in products.iter().zip(b.chunks(3)) {
+        assert!((f64::from(*product) - 1.0 - dot(b, &thin)).abs() < 1e-3);
+    }
+    let metadata = metadata("llama");
+    let (_model, model) = written(&file(&metadata, &tensors("llama", words(&metadata), GgmlDType::Q8_0)));
+    let open = |adapters: &[PathBuf]| Local::open(&model, adapters, 0);
+    let (plain, adapted) = (open(&[]).unwrap(), open(std::slice::from_ref(&path)).unwrap());
+    assert_ne!(plain.name(), adapted.name());
+    let logits = |model: &Local| model.logits(&[1, 2, 3]).unwrap();
+    assert_ne!(logits(&plain), logits(&adapted));
+    for (architecture, name, columns) in [
+        ("qwen2", "blk.1.ffn_down.weight", INNER),
+        ("llama", "output.weight", INNER),
+        ("llama", "blk.1.ffn_down.weight", 5),
+    ] {
+        let (_folder, path) = adapter(architecture, name, columns, WIDTH);
+        let told = open(&[path]).unwrap_err().to_string();
+        assert!(told.contains("adapt"), "{told}");
+    }
+}
+
 fn refusal(bytes: &[u8]) -> String {
     let (folder, path) = written(bytes);
     let told = Local::open(&path, &[], 0).unwrap_err().to_string();

@@ -192,21 +192,26 @@ fn yarn(rope: &mut Rope, base: f64, factor: f64, window: f64) {
 }
 
 /// A model of a file, with adapters, and the digest of both.
-pub(super) fn load(file: Gguf, adapters: &[PathBuf]) -> Result<(Transformer, String), String> {
+pub(super) fn load(mut file: Gguf, adapters: &[PathBuf]) -> Result<(Transformer, String), String> {
     let shape = Shape::new(&file)?;
     let open = |path: &PathBuf| {
         Adapters::open(path, &shape.architecture).map_err(|why| format!("the adapter `{}`: {why}", path.display()))
     };
     let adapters = adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let loader = Loader { file: &file, shape: &shape, adapters: &adapters };
-    let layers = (0..shape.layers).map(|n| loader.layer(n)).collect::<Result<_, _>>()?;
+    let mut layers = Vec::new();
+    for n in 0..shape.layers {
+        layers.push(Loader { file: &file, shape: &shape, adapters: &adapters }.layer(n)?);
+        file.forget()?;
+    }
     let output = if file.tensors.contains_key("output.weight") { "output.weight" } else { "token_embd.weight" };
     let head = Linear::new(&file, vec![(file.tensor(output, shape.words, shape.width)?, None, Vec::new())])?;
+    let loader = Loader { file: &file, shape: &shape, adapters: &adapters };
     let norm = loader.norm("output_norm.weight", shape.width)?;
     let mut digest = blake3::Hasher::new();
     file.digest(&mut digest);
     adapters.iter().for_each(|adapters| adapters.file.digest(&mut digest));
     let digest = digest.finalize().to_hex()[..12].to_owned();
+    file.forget()?;
     Ok((Transformer { layers, head, norm, shape, file }, digest))
 }
 
