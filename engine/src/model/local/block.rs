@@ -18,8 +18,14 @@ pub(super) struct Block {
     pub(super) sum: f32,
 }
 
-/// Quantizes a row; the last block is filled up with zeros.
+/// Blocks of a row: an even number.
+pub(super) fn blocks(columns: usize) -> usize {
+    columns.div_ceil(BLOCK).next_multiple_of(2)
+}
+
+/// Quantizes a row; what is left of its blocks is zero.
 pub(super) fn quantize(row: &[f32], blocks: &mut [Block]) {
+    blocks[row.len().div_ceil(BLOCK)..].fill(Block::default());
     Arch::new().dispatch(|| {
         for (values, block) in row.chunks(BLOCK).zip(blocks) {
             match values.try_into() {

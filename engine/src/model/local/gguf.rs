@@ -18,6 +18,7 @@ pub(super) type Metadata = HashMap<String, Value>;
 /// A file in the address space.
 #[derive(Debug)]
 pub(super) struct Gguf {
+    file: File,
     map: Mmap,
     pub(super) metadata: Metadata,
     pub(super) tensors: HashMap<String, Tensor>,
@@ -54,7 +55,14 @@ impl Gguf {
         let file = File::open(path).map_err(|why| why.to_string())?;
         let map = map(&file).map_err(|why| why.to_string())?;
         let (metadata, tensors) = header(&map)?;
-        Ok(Self { map, metadata, tensors })
+        Ok(Self { file, map, metadata, tensors })
+    }
+
+    /// Maps the file anew, so that what was read of it no longer counts as memory of this process.
+    pub(super) fn forget(&mut self) -> Result<(), String> {
+        let length = self.map.len();
+        self.map = map(&self.file).map_err(|why| why.to_string())?;
+        if self.map.len() == length { Ok(()) } else { Err("somebody has changed it while it was read".into()) }
     }
 
     /// Digests the header and some bytes of each tensor: files of two trainings differ in all of them, and gigabytes are

@@ -159,27 +159,38 @@ impl Grammar {
     /// Forbids (`-inf`) every token after which the form could not be kept: `[tokens]`. Tokens that end the answer are
     /// allowed if and only if it is whole.
     pub(super) fn mask(&mut self, logits: &mut [f32]) {
-        let ends = self.may_end();
+        let ends = if self.may_end() { self.logits_of_ends(logits) } else { Vec::new() };
         let allowed = if self.is_done() { None } else { self.matcher.compute_mask().ok() };
+        let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) else {
+            logits.fill(f32::NEG_INFINITY);
+            return restore(&ends, logits);
+        };
         for (token, logit) in logits.iter_mut().enumerate() {
-            let is_end = self.tokenizer.is_end(token as u32);
-            let goes_on = || allowed.as_ref().is_some_and(|allowed| token < allowed.len() && allowed.get(token));
-            if !(if is_end { ends } else { goes_on() }) {
+            if token >= allowed.len() || !allowed.get(token) {
                 *logit = f32::NEG_INFINITY;
             }
         }
+        for &end in self.tokenizer.ends() {
+            if let Some(logit) = logits.get_mut(end as usize) {
+                *logit = f32::NEG_INFINITY;
+            }
+        }
+        restore(&ends, logits);
     }
 
-    /// As [`Grammar::mask`], for when there is room for little more: leaves one token, of those that bring the answer
-    /// to its end soon, or, where it is whole, those that end it. Called before every further token, the answer is whole
-    /// after [`Grammar::landing`] of them.
+    fn logits_of_ends(&self, logits: &[f32]) -> Vec<(usize, f32)> {
+        let ends = self.tokenizer.ends().iter().map(|end| *end as usize);
+        ends.filter_map(|end| Some((end, *logits.get(end)?))).collect()
+    }
+
+    /// As [`Grammar::mask`], for when there is room for little more: leaves the one token that brings the answer nearer
+    /// to its end, or, where it is whole, those that end it. Called before every further token, the answer is whole after
+    /// [`Grammar::landing`] of them.
     pub(super) fn land(&mut self, logits: &mut [f32]) {
         if self.may_end() {
-            for (token, logit) in logits.iter_mut().enumerate() {
-                if !self.tokenizer.is_end(token as u32) {
-                    *logit = f32::NEG_INFINITY;
-                }
-            }
+            let ends = self.logits_of_ends(logits);
+            logits.fill(f32::NEG_INFINITY);
+            restore(&ends, logits);
             return;
         }
         let next = self.landing.plan().and_then(|plan| self.trie.tok_trie().all_prefixes(plan).pop());
@@ -193,7 +204,7 @@ impl Grammar {
 
     /// How many tokens [`Grammar::land`] takes from here until the answer is whole, without the one that ends it: at
     /// most one for each byte of the shortest rest that is found. `None` where it finds none
-    /// (see [`landing::MOST_BYTES`]). Takes a few milliseconds.
+    /// (see [`landing::MOST_BYTES`]).
     pub(super) fn landing(&mut self) -> Option<usize> {
         if self.may_end() {
             return Some(0);
@@ -233,6 +244,12 @@ impl Grammar {
 
     fn may_end(&mut self) -> bool {
         self.is_done() || self.matcher.is_accepting().unwrap_or(false)
+    }
+}
+
+fn restore(kept: &[(usize, f32)], logits: &mut [f32]) {
+    for &(token, logit) in kept {
+        logits[token] = logit;
     }
 }
 

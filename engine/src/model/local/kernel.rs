@@ -81,7 +81,7 @@ impl Gate {
         Arch::new().dispatch(|| match self {
             Self::Silu => gated(gate, up, out, |x| x),
             // tanh(y) = 2 / (1 + e^-2y) - 1, so that 0.5 x (1 + tanh y) = x / (1 + e^-2y).
-            Self::Gelu => gated(gate, up, out, |x| 1.595_769_1 * x * (1.0 + 0.044_715 * x * x)),
+            Self::Gelu => gated(gate, up, out, |x| 1.595_769 * x * (1.0 + 0.044_715 * x * x)),
         });
     }
 }

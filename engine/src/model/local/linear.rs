@@ -4,7 +4,7 @@ use candle_core::{Module, Tensor as Values, quantized::QMatMul};
 use rayon::prelude::*;
 
 use super::{
-    block::{BLOCK, Block, quantize},
+    block::{Block, blocks, quantize},
     device::{device, is_own},
     gguf::{Gguf, Tensor, quantized},
     kernel::each_row,
@@ -34,6 +34,9 @@ enum Weights {
     Candle(QMatMul),
 }
 
+/// A matrix of a file, its bias, and what adapters add to it.
+pub(super) type Source<'a> = (&'a Tensor, Option<Vec<f32>>, Vec<Adapter>);
+
 /// Rows to be multiplied: `[rows, columns]`.
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -48,7 +51,7 @@ const MANY: usize = 16;
 impl Input {
     /// Fills in rows of so many columns, each by `fill`, which is told its number.
     pub(super) fn fill(&mut self, rows: usize, columns: usize, fill: impl Fn(usize, &mut [f32]) + Sync) {
-        let blocks = if is_own() { columns.div_ceil(BLOCK) } else { 0 };
+        let blocks = if is_own() { blocks(columns) } else { 0 };
         self.columns = columns;
         self.values.resize(rows * columns, 0.0);
         self.blocks.resize(rows * blocks, Block::default());
@@ -70,9 +73,9 @@ impl Input {
 
 impl Linear {
     /// One of several matrices of a file, all with as many columns; each with its bias and what adapters add to it.
-    pub(super) fn new(file: &Gguf, parts: Vec<(&Tensor, Option<Vec<f32>>, Vec<Adapter>)>) -> Result<Self, String> {
+    pub(super) fn new(file: &Gguf, parts: Vec<Source<'_>>) -> Result<Self, String> {
         let columns = parts.first().map_or(0, |part| part.0.columns);
-        let part = |(tensor, bias, adapters): (&Tensor, _, _)| {
+        let part = |(tensor, bias, adapters): Source<'_>| {
             Ok(Part { weights: Weights::new(file, tensor)?, rows: tensor.rows, bias, adapters })
         };
         let parts: Vec<Part> = parts.into_iter().map(part).collect::<Result<_, String>>()?;
@@ -109,7 +112,7 @@ impl Linear {
     /// Each thread takes some rows of the input.
     fn by_rows(&self, input: &Input, count: usize, out: &mut [f32]) {
         let each = count.div_ceil(rayon::current_num_threads()).next_multiple_of(8);
-        let blocks = self.columns.div_ceil(BLOCK);
+        let blocks = blocks(self.columns);
         let parts = out.par_chunks_mut(each * self.rows).zip(input.blocks.par_chunks(each * blocks));
         parts.for_each(|(out, acts)| {
             for (tiles, at) in self.tiles() {

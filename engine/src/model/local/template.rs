@@ -51,8 +51,8 @@ impl Template {
             None if tokenizer::has_token(metadata, "<|im_start|>") => CHATML.to_owned(),
             None => {
                 return Err(wrong(
-                    "it has no chat template (`tokenizer.chat_template`), so it is not known how to ask it: take a file \
-                     of the model's instruct or chat variant",
+                    "it has no chat template (`tokenizer.chat_template`), so it is not known how to ask it: take a \
+                     file of the model's instruct or chat variant",
                 ));
             }
         };

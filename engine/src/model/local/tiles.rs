@@ -4,16 +4,17 @@
 //! Weights keep the bits that they have in their file (the formats are those of ggml's `ggml-common.h`): a tile takes 5
 //! bits a weight for Q4_0 and Q4_1, 4.6 for Q4_K, 6.6 for Q6_K, 8.5 for Q8_0. All other formats become Q8_0. What they
 //! are multiplied with is quantized too, to 8 bits with one scale for 32 numbers.
-#![cfg(target_arch = "x86_64")]
+#![expect(clippy::needless_range_loop, reason = "kernels walk through several arrays side by side")]
 
 use std::{arch::x86_64::*, ops::Range};
 
 use candle_core::quantized::GgmlDType;
+use half::{f16, slice::HalfFloatSliceExt};
 use pulp::bytemuck::cast;
 use rayon::prelude::*;
 
 use super::{
-    block::{BLOCK, Block},
+    block::{BLOCK, Block, blocks},
     gguf::{Gguf, Tensor},
 };
 
@@ -31,12 +32,34 @@ pub(super) fn available() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
+/// Writes numbers of half precision with single precision; to be asked only where `available` says so.
+#[expect(unsafe_code, reason = "what a processor can do is known only when it runs")]
+pub(super) fn widen(from: &[f16], to: &mut [f32]) {
+    // SAFETY: it is asked only where `available` has found the feature.
+    unsafe { widen_512(from, to) }
+}
+
+#[target_feature(enable = "avx512f")]
+fn widen_512(from: &[f16], to: &mut [f32]) {
+    let ((from, rest), (to, room)) = (from.as_chunks::<TILE>(), to.as_chunks_mut::<TILE>());
+    for (from, to) in from.iter().zip(to) {
+        let mut bits = [0_u16; TILE];
+        for n in 0..TILE {
+            bits[n] = from[n].to_bits();
+        }
+        *to = cast(_mm512_cvtph_ps(cast(bits)));
+    }
+    rest.convert_to_f32_slice(&mut room[..rest.len()]);
+}
+
 /// A matrix of weights: `[rows, columns]`.
 #[derive(Debug)]
 pub(super) struct Tiles {
     pub(super) rows: usize,
-    /// Blocks of a row.
+    /// Blocks of a row of what it is multiplied with.
     blocks: usize,
+    /// Blocks of a row of weights that lie together.
+    parts: usize,
     format: Format,
 }
 
@@ -55,8 +78,14 @@ enum Format {
     FourK(Vec<FourK>),
     /// Scales of 16 numbers in 8 bits, and what they are multiplied with.
     Six(Vec<Six>),
-    /// The scale of each block; numbers are stored 128 too high.
-    Eight(Vec<(Lines<8>, Halves)>),
+    /// The scales of two blocks, so that no room is lost between; numbers are stored 128 too high.
+    Eight(Vec<Eight>),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Eight {
+    lines: [Lines<8>; 2],
+    scales: [Halves; 2],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,17 +105,23 @@ struct Six {
 impl Tiles {
     /// Lays the rows of a tensor out anew.
     pub(super) fn new(file: &Gguf, tensor: &Tensor) -> Result<Self, String> {
-        let blocks = tensor.columns.div_ceil(BLOCK);
         let each = Source { file, tensor };
         let format = match tensor.kind {
             GgmlDType::Q4_0 => Format::Four(each.tiles(|tile, block| four(tile, block, 18))?),
             GgmlDType::Q4_1 => Format::Four(each.tiles(|tile, block| four(tile, block, 20))?),
             GgmlDType::Q4K => Format::FourK(each.tiles(four_k)?),
             GgmlDType::Q6K => Format::Six(each.tiles(six)?),
-            GgmlDType::Q8_0 => Format::Eight(each.tiles(eight)?),
+            GgmlDType::Q8_0 => Format::Eight(each.pairs()?),
             _ => Format::Eight(each.requantized()?),
         };
-        Ok(Self { rows: tensor.rows, blocks, format })
+        let parts = match &format {
+            Format::Four(tiles) => tiles.len(),
+            Format::FourK(tiles) => tiles.len(),
+            Format::Six(tiles) => tiles.len(),
+            Format::Eight(tiles) => tiles.len(),
+        };
+        let parts = parts / tensor.rows.div_ceil(TILE);
+        Ok(Self { rows: tensor.rows, blocks: blocks(tensor.columns), parts, format })
     }
 
     /// Multiplies some of the tiles with rows of activations, `[rows, blocks]`; `put` is told the row, the first
@@ -126,12 +161,12 @@ impl Tiles {
         for (n, row) in rows.iter_mut().enumerate() {
             *row = &acts[n * self.blocks..][..self.blocks];
         }
-        let supers = self.blocks / SUPER;
+        let here = tile * self.parts..(tile + 1) * self.parts;
         let sums = match &self.format {
-            Format::Four(tiles) => multiply_four(&tiles[tile * self.blocks..][..self.blocks], rows),
-            Format::FourK(tiles) => multiply_four_k(&tiles[tile * supers..][..supers], rows),
-            Format::Six(tiles) => multiply_six(&tiles[tile * supers..][..supers], rows),
-            Format::Eight(tiles) => multiply_eight(&tiles[tile * self.blocks..][..self.blocks], rows),
+            Format::Four(tiles) => multiply_four(&tiles[here], rows),
+            Format::FourK(tiles) => multiply_four_k(&tiles[here], rows),
+            Format::Six(tiles) => multiply_six(&tiles[here], rows),
+            Format::Eight(tiles) => multiply_eight(&tiles[here], rows),
         };
         for (n, sums) in sums.into_iter().enumerate() {
             put(n, &cast(sums));
@@ -271,16 +306,18 @@ fn upper(bits: __m512i) -> Lines<4> {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx512vl")]
 #[inline]
-fn multiply_eight<const M: usize>(tile: &[(Lines<8>, Halves)], acts: [&[Block]; M]) -> [__m512; M] {
+fn multiply_eight<const M: usize>(tile: &[Eight], acts: [&[Block]; M]) -> [__m512; M] {
     let mut sums = [_mm512_setzero_ps(); M];
-    let acts = acts.map(|row| &row[..tile.len()]);
-    for (n, (lines, scale)) in tile.iter().enumerate() {
-        let scale = halves(scale);
-        for row in 0..M {
-            let act = &acts[row][n];
-            let start = _mm512_set1_epi32(act.halves[0].wrapping_add(act.halves[1]).wrapping_mul(-128));
-            let sum = _mm512_cvtepi32_ps(dots(start, lines, &act.quants));
-            sums[row] = _mm512_fmadd_ps(sum, _mm512_mul_ps(scale, _mm512_set1_ps(act.scale)), sums[row]);
+    let acts = acts.map(|row| row.as_chunks::<2>().0).map(|row| &row[..tile.len()]);
+    for (n, tile) in tile.iter().enumerate() {
+        for block in 0..2 {
+            let scale = halves(&tile.scales[block]);
+            for row in 0..M {
+                let act = &acts[row][n][block];
+                let start = _mm512_set1_epi32(act.halves[0].wrapping_add(act.halves[1]).wrapping_mul(-128));
+                let sum = _mm512_cvtepi32_ps(dots(start, &tile.lines[block], &act.quants));
+                sums[row] = _mm512_fmadd_ps(sum, _mm512_mul_ps(scale, _mm512_set1_ps(act.scale)), sums[row]);
+            }
         }
     }
     sums
@@ -311,14 +348,23 @@ impl Source<'_> {
         Ok(parts.map(|n| make(&self.rows(n / count), n % count)).collect())
     }
 
-    fn requantized(&self) -> Result<Vec<(Lines<8>, Halves)>, String> {
+    /// Rows of Q8_0, two blocks together.
+    fn pairs(&self) -> Result<Vec<Eight>, String> {
+        let count = (self.tensor.columns / BLOCK).div_ceil(2);
+        let tiles = self.tensor.rows.div_ceil(TILE);
+        let parts = (0..tiles * count).into_par_iter().with_min_len(count);
+        Ok(parts.map(|n| eight(&self.rows(n / count), n % count)).collect())
+    }
+
+    fn requantized(&self) -> Result<Vec<Eight>, String> {
         let (rows, columns) = (self.tensor.rows, self.tensor.columns);
         let tile = |tile: usize| {
             let first = tile * TILE;
             let values = self.file.floats(self.tensor, first..(first + TILE).min(rows))?;
             let blocks: Vec<Vec<[u8; 34]>> = values.chunks(columns).map(to_q8_0).collect();
             let rows: [&[u8]; TILE] = std::array::from_fn(|n| blocks.get(n).map_or(&[][..], |row| row.as_flattened()));
-            Ok((0..columns.div_ceil(BLOCK)).map(|block| eight(&rows, block)).collect::<Vec<_>>())
+            let pairs = columns.div_ceil(BLOCK).div_ceil(2);
+            Ok((0..pairs).map(|pair| eight(&rows, pair)).collect::<Vec<_>>())
         };
         let tiles: Vec<Vec<_>> = (0..rows.div_ceil(TILE)).into_par_iter().map(tile).collect::<Result<_, String>>()?;
         Ok(tiles.into_iter().flatten().collect())
@@ -332,7 +378,7 @@ fn to_q8_0(row: &[f32]) -> Vec<[u8; 34]> {
         let scale = most / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         let mut bytes = [0; 34];
-        bytes[..2].copy_from_slice(&half::f16::from_f32(scale).to_le_bytes());
+        bytes[..2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
         for (byte, value) in bytes[2..].iter_mut().zip(values) {
             *byte = (value * inverse).round() as i8 as u8;
         }
@@ -366,7 +412,7 @@ fn four(rows: &Rows<'_>, block: usize, stride: usize) -> (Lines<4>, [Halves; 2])
         scales[0][n] = half(bytes);
         scales[1][n] = match stride {
             20 => half(&bytes[2..]),
-            _ => half::f16::from_f32(half::f16::from_bits(half(bytes)).to_f32() * -8.0).to_bits(),
+            _ => f16::from_f32(f16::from_bits(half(bytes)).to_f32() * -8.0).to_bits(),
         };
         for (j, byte) in bytes[stride - 16..].iter().enumerate() {
             (values[n][j], values[n][j + 16]) = (byte & 15, byte >> 4);
@@ -438,14 +484,71 @@ fn high_lines(values: &[[u8; BLOCK]; TILE]) -> Lines<2> {
     std::array::from_fn(line)
 }
 
-fn eight(rows: &Rows<'_>, block: usize) -> (Lines<8>, Halves) {
-    let (mut lines, mut scales) = ([[128_u8; 64]; 8], [0; TILE]);
-    for (n, row) in rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
-        let bytes = &row[block * 34..][..34];
-        scales[n] = half(bytes);
-        for (j, byte) in bytes[2..].iter().enumerate() {
-            lines[j / 4][n * 4 + j % 4] = byte.wrapping_add(128);
+fn eight(rows: &Rows<'_>, pair: usize) -> Eight {
+    let (mut lines, mut scales) = ([[[128_u8; 64]; 8]; 2], [[0; TILE]; 2]);
+    for (n, row) in rows.iter().enumerate() {
+        for (block, bytes) in row.as_chunks::<34>().0.iter().skip(pair * 2).take(2).enumerate() {
+            scales[block][n] = half(bytes);
+            for (j, byte) in bytes[2..].iter().enumerate() {
+                lines[block][j / 4][n * 4 + j % 4] = byte.wrapping_add(128);
+            }
         }
     }
-    (lines.map(cast), scales)
+    Eight { lines: lines.map(|lines| lines.map(cast)), scales }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            block::quantize,
+            gguf::Metadata,
+            tests::{file, numbers, tensor},
+        },
+        *,
+    };
+
+    #[test]
+    fn products_are_those_of_the_numbers_in_the_file_in_each_format() {
+        if !available() {
+            return eprintln!("skipped: this processor does not have AVX-512 VNNI");
+        }
+        let (rows, columns) = (40, 512);
+        use GgmlDType::*;
+        for kind in [Q4_0, Q4_1, Q4K, Q6K, Q8_0, Q5_0, Q5_1, Q2K, Q3K, Q5K, F16, BF16, F32] {
+            let mut number = numbers(7);
+            let weights = tensor((0..rows * columns).map(|_| number()).collect(), &[rows, columns], kind);
+            let bytes = file(&Metadata::new(), &vec![("a".into(), weights)]);
+            let folder = tempfile::TempDir::new().unwrap();
+            let path = folder.path().join("a.gguf");
+            #[expect(clippy::disallowed_methods, reason = "a test writes the file that it reads")]
+            std::fs::write(&path, bytes).unwrap();
+            let gguf = Gguf::open(&path).unwrap();
+            let source = gguf.tensor("a", rows, columns).unwrap();
+            let exact = gguf.floats(source, 0..rows).unwrap();
+            let tiles = Tiles::new(&gguf, source).unwrap();
+            // Whole numbers of which one is 127 lose nothing when they are quantized.
+            for count in [1, 3, 15] {
+                let mut acts = vec![Block::default(); count * blocks(columns)];
+                let mut values = vec![0.0; count * columns];
+                values.iter_mut().enumerate().for_each(|(n, value)| *value = ((n * 37) % 255) as f32 - 127.0);
+                values.iter_mut().step_by(BLOCK).for_each(|value| *value = 127.0);
+                for (row, acts) in values.chunks(columns).zip(acts.chunks_mut(blocks(columns))) {
+                    quantize(row, acts);
+                }
+                // Formats that are not laid out as they are lose a little.
+                let bound = if matches!(kind, Q4_0 | Q4_1 | Q4K | Q6K | Q8_0) { 1e-5 } else { 1e-2 };
+                tiles.multiply(0..rows.div_ceil(TILE), &acts, |row, column, sums| {
+                    for (n, &sum) in sums.iter().enumerate().take(rows.saturating_sub(column)) {
+                        let (a, b) = (&exact[(column + n) * columns..][..columns], &values[row * columns..][..columns]);
+                        let products = || a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b));
+                        let (product, length) =
+                            (products().sum::<f64>(), products().map(|x| x * x).sum::<f64>().sqrt());
+                        let off = (f64::from(sum) - product).abs() / length;
+                        assert!(off < bound * 10.0, "{kind:?} row {row} column {}: off by {off}", column + n);
+                    }
+                });
+            }
+        }
+    }
 }

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use candle_core::quantized::gguf_file::Value;
 
 use super::{
-    gguf::{Gguf, Metadata, Tensor, float, text, whole},
+    gguf::{Gguf, Metadata, float, text, whole},
     kernel::{Gate, Norm, Pairs, Rope},
-    linear::Linear,
+    linear::{Linear, Source},
     lora::{Adapter, Adapters},
     transformer::{Layer, Transformer},
 };
@@ -192,21 +192,26 @@ fn yarn(rope: &mut Rope, base: f64, factor: f64, window: f64) {
 }
 
 /// A model of a file, with adapters, and the digest of both.
-pub(super) fn load(file: Gguf, adapters: &[PathBuf]) -> Result<(Transformer, String), String> {
+pub(super) fn load(mut file: Gguf, adapters: &[PathBuf]) -> Result<(Transformer, String), String> {
     let shape = Shape::new(&file)?;
     let open = |path: &PathBuf| {
         Adapters::open(path, &shape.architecture).map_err(|why| format!("the adapter `{}`: {why}", path.display()))
     };
     let adapters = adapters.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let loader = Loader { file: &file, shape: &shape, adapters: &adapters };
-    let layers = (0..shape.layers).map(|n| loader.layer(n)).collect::<Result<_, _>>()?;
+    let mut layers = Vec::new();
+    for n in 0..shape.layers {
+        layers.push(Loader { file: &file, shape: &shape, adapters: &adapters }.layer(n)?);
+        file.forget()?;
+    }
     let output = if file.tensors.contains_key("output.weight") { "output.weight" } else { "token_embd.weight" };
     let head = Linear::new(&file, vec![(file.tensor(output, shape.words, shape.width)?, None, Vec::new())])?;
+    let loader = Loader { file: &file, shape: &shape, adapters: &adapters };
     let norm = loader.norm("output_norm.weight", shape.width)?;
     let mut digest = blake3::Hasher::new();
     file.digest(&mut digest);
     adapters.iter().for_each(|adapters| adapters.file.digest(&mut digest));
     let digest = digest.finalize().to_hex()[..12].to_owned();
+    file.forget()?;
     Ok((Transformer { layers, head, norm, shape, file }, digest))
 }
 
@@ -216,14 +221,11 @@ struct Loader<'a> {
     adapters: &'a [Adapters],
 }
 
-/// A matrix, its bias, and what is added to it.
-type Part<'a> = (&'a Tensor, Option<Vec<f32>>, Vec<Adapter>);
-
 impl Loader<'_> {
     fn layer(&self, n: usize) -> Result<Layer, String> {
         let Shape { width, size, heads, key_heads, inner, .. } = *self.shape;
         let part = |name: &str, rows, columns| self.part(&format!("blk.{n}.{name}"), rows, columns);
-        let linear = |parts: Vec<Part<'_>>| Linear::new(self.file, parts);
+        let linear = |parts: Vec<Source<'_>>| Linear::new(self.file, parts);
         let norm = |name: &str| self.norm(&format!("blk.{n}.{name}.weight"), width);
         let perhaps = |name: &str, width| self.norm_if_there(&format!("blk.{n}.{name}.weight"), width);
         let keys = |name: &str| part(name, key_heads * size, width);
@@ -246,7 +248,7 @@ impl Loader<'_> {
         })
     }
 
-    fn part(&self, name: &str, rows: usize, columns: usize) -> Result<Part<'_>, String> {
+    fn part(&self, name: &str, rows: usize, columns: usize) -> Result<Source<'_>, String> {
         let weight = format!("{name}.weight");
         let tensor = self.file.tensor(&weight, rows, columns)?;
         let bias = self.file.row(&format!("{name}.bias"), rows)?;

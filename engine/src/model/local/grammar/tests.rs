@@ -16,17 +16,20 @@ fn schemas() -> Vec<Value> {
             "properties": {
                 "what": { "type": "string", "maxLength": 20 },
                 "severity": { "enum": ["error", "warning", "info"] },
-                "lines": { "type": "array", "maxItems": 3, "items": { "type": "integer", "minimum": 1, "maximum": 9999 } },
+                "lines": { "type": "array", "maxItems": 3, 
+                    "items": { "type": "integer", "minimum": 1, "maximum": 9999 } },
                 "fix": { "anyOf": [{ "type": "null" }, { "type": "object", "additionalProperties": false,
                     "required": ["old", "new"], "properties": { "old": text, "new": text } }] } } }),
         json!({ "type": "array", "minItems": 1, "maxItems": 4, "items": { "type": "object", "required": ["a"],
             "additionalProperties": false,
-            "properties": { "a": { "type": ["boolean", "null"] }, "b": { "type": "number" }, "c": { "const": "ß\"\\" } } } }),
+            "properties": { "a": { "type": ["boolean", "null"] }, "b": { "type": "number" },
+                "c": { "const": "ß\"\\" } } } }),
         json!({ "$ref": "#/$defs/node", "$defs": { "node": { "type": "object", "additionalProperties": false,
             "required": ["name", "below"], "properties": { "name": { "type": "string", "minLength": 2, "maxLength": 5 },
                 "below": { "type": "array", "maxItems": 1, "items": { "$ref": "#/$defs/node" } } } } } }),
         json!({ "type": "string", "pattern": "^(ab)*c[0-9]{2,4}$" }),
-        json!({ "type": "object", "maxProperties": 2, "additionalProperties": { "type": "integer" } }),
+        json!({ "type": "object", "patternProperties": { "^[a-c]{1,3}$": { "type": "integer" } },
+            "additionalProperties": false }),
         json!({ "type": "integer", "minimum": -5, "maximum": 120 }),
     ]
 }

@@ -96,10 +96,9 @@ impl Bpe {
     fn word(&self, word: &str, desk: &mut Desk, tokens: &mut Vec<u32>) {
         // Gemma 4 has tokens for several line ends that no merge makes.
         let is_lines = || self.letters == Letters::Chars && word.bytes().all(|byte| byte == b'\n');
-        if self.takes_whole_words || is_lines() {
-            if let Some(&id) = self.ids.get(word.as_bytes()).filter(|id| **id < self.tokens) {
-                return tokens.push(id);
-            }
+        let whole = if self.takes_whole_words || is_lines() { self.ids.get(word.as_bytes()) } else { None };
+        if let Some(&id) = whole.filter(|id| **id < self.tokens) {
+            return tokens.push(id);
         }
         self.lay_out(word, desk);
         while let Some(Reverse(join)) = desk.joins.pop() {

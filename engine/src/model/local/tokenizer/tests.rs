@@ -172,7 +172,9 @@ fn a_long_line_of_one_character_does_not_take_for_ever() {
         for tokenizer in [&bpe, &spm] {
             let tokens = tokenizer.encode(&text, true);
             let text = decoded(tokenizer, &tokens);
-            assert_eq!(text.len() | 1, (1 << 20) / c.len() * c.len() | 1, "{c:?}");
+            let whole = (1 << 20) / c.len() * c.len();
+            // SentencePiece puts a space before.
+            assert!(text.len() == whole || text.len() == whole + 1, "{c:?}");
         }
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Vocabulary<'a> {
             Kind::Control | Kind::Unknown => false,
             _ => return false,
         };
-        let is_harmless = || !looks_special(name) && !(is_bracketed(name) && template.contains(name));
+        let is_harmless = || !(looks_special(name) || (is_bracketed(name) && template.contains(name)));
         match trust {
             _ if name.is_empty() => false,
             Trust::Template => true,
