@@ -2,7 +2,7 @@
 
     pip install llama-cpp-python numpy
     cargo build --release -p apprentice-engine --example model_speed --example logits
-    python benches/models.py target/release/examples FILE.gguf… [--rounds 3] [--prompt 512] [--new 128] [--logits TEXT]
+    python benches/models.py target/release/examples FILE.gguf… [--prompt 512] [--new 128] [--logits TEXT]
 
 Rounds are interleaved (ours, theirs, ours, theirs), and the best of each is kept: the machine may be busy with other
 things. Prints Markdown tables. benches/synthetic_gguf.py writes files to measure with.
@@ -85,7 +85,8 @@ def logits(options: argparse.Namespace) -> None:
     import numpy as np
     from llama_cpp import Llama
 
-    print("\n| file | same likeliest token | mean difference | spread of llama.cpp's | mean cosine |\n|---|--:|--:|--:|--:|")
+    print("\n| file | same likeliest token | mean difference | spread of llama.cpp's | mean cosine |")
+    print("|---|--:|--:|--:|--:|")
     for file in options.files:
         model = Llama(file, n_ctx=512, n_threads=THREADS, logits_all=True, verbose=False)
         tokens = model.tokenize(Path(options.logits).read_bytes(), add_bos=False)[:200]

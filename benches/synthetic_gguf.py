@@ -41,7 +41,7 @@ def random_blocks(rng: np.random.Generator, kind: TYPES, rows: int, columns: int
     if kind == TYPES.Q8_0:
         data[..., :2] = half(STANDARD_DEVIATION / 74, shape)
     elif kind == TYPES.Q4_K:
-        # Scale and least value are equal, so that 7.5 steps are taken off; both in the packing for blocks 0 to 3 and 4 to 7.
+        # Scale and least value are equal, so that 7.5 steps are taken off; blocks from 4 on are packed otherwise.
         low, high = rng.integers(32, 48, (*shape, 4), np.uint8), rng.integers(32, 48, (*shape, 4), np.uint8)
         data[..., :2] = half(STANDARD_DEVIATION / 4.6 / 40, shape)
         data[..., 2:4] = half(7.5 * STANDARD_DEVIATION / 4.6 / 40, shape)

@@ -65,8 +65,8 @@ impl Gguf {
         if self.map.len() == length { Ok(()) } else { Err("somebody has changed it while it was read".into()) }
     }
 
-    /// Digests the header and some bytes of each tensor: files of two trainings differ in all of them, and gigabytes are
-    /// not read for a name.
+    /// Digests the header and some bytes of each tensor: files of two trainings differ in all of them, and gigabytes
+    /// are not read for a name.
     pub(super) fn digest(&self, digest: &mut blake3::Hasher) {
         let mut places: Vec<_> = self.tensors.values().map(|tensor| tensor.place.clone()).collect();
         places.sort_by_key(|place| place.start);

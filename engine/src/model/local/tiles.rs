@@ -82,24 +82,29 @@ enum Format {
     Eight(Vec<Eight>),
 }
 
+// In the order in which they are read, so that memory is read straight on.
+
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 struct Eight {
-    lines: [Lines<8>; 2],
     scales: [Halves; 2],
+    lines: [Lines<8>; 2],
 }
 
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 struct FourK {
-    lines: [Lines<4>; SUPER],
-    scales: [[Bytes; 2]; SUPER],
     factors: [Halves; 2],
+    scales: [[Bytes; 2]; SUPER],
+    lines: [Lines<4>; SUPER],
 }
 
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 struct Six {
-    lines: [(Lines<4>, Lines<2>); SUPER],
-    scales: [[[i8; TILE]; 2]; SUPER],
     factor: Halves,
+    scales: [[[i8; TILE]; 2]; SUPER],
+    lines: [(Lines<4>, Lines<2>); SUPER],
 }
 
 impl Tiles {
