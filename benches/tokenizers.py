@@ -59,6 +59,7 @@ def theirs(model, lines, special):
 
 def ours(tokenize, file, lines, special):
     start = time.monotonic()
+    # apprentice: allow python/request-reaches-command -- the one who runs the bench names the program
     done = subprocess.run([tokenize, file] + ["special"] * special, input="".join(json.dumps(x) + "\n" for x in lines),
                           text=True, capture_output=True)
     if done.returncode:
