@@ -59,7 +59,7 @@ fn look(args: &Args) -> Vec<Line> {
     if let Some(user) = env::user_config().filter(|path| files::exists(path)) {
         lines.push(line(true, "configuration", user.display().to_string()));
     }
-    match setup.engine() {
+    match setup.engine_without_model() {
         Ok((engine, notices)) => {
             lines.push(line(true, "rules", format!("{} in force", engine.rules().iter().count())));
             lines.extend(

@@ -88,9 +88,17 @@ impl Setup {
         }
     }
 
-    /// The engine with the built-in rules and the repository's own.
+    /// The engine with the built-in rules and the repository's own, and the model that is configured.
     pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
-        let (rules, mut notices) = self.rules()?;
+        let (engine, mut notices) = self.engine_without_model()?;
+        let (adviser, more) = self.adviser();
+        notices.extend(more);
+        Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
+    }
+
+    /// The same without a model.
+    pub(crate) fn engine_without_model(&self) -> Result<(Engine, Vec<Notice>)> {
+        let (rules, notices) = self.rules()?;
         let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
             .ignoring(self.ignored()?)
             .with_workshop(self.workshop());
@@ -98,9 +106,7 @@ impl Setup {
             Some(recall) => engine.with_recall(recall),
             None => engine,
         };
-        let (adviser, more) = self.adviser();
-        notices.extend(more);
-        Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
+        Ok((engine, notices))
     }
 
     /// The model that is configured, with what it said before. One that cannot be had is told: rules review without it,

@@ -1,4 +1,5 @@
 //! Does a model's word reach people only where it holds, and does nothing else depend on it?
+#![expect(clippy::disallowed_methods, reason = "a test is told by the environment where a model is")]
 
 use kit::{Ran, TempRepo};
 use serde_json::{Value, json};
@@ -196,4 +197,37 @@ fn words_are_told_about_changes_findings_and_questions() {
     let told = asked(&repo, &["ask", "where", "is", "the", "total"]).expect_code(0);
     assert_eq!(told.out, "In pay.py.\n");
     repo.apprentice(&["ask", "anything"]).expect_code(2).expect_said("no model is configured");
+}
+
+/// The file of SmolLM2-135M-Instruct that `scripts/test-tools.sh` installs.
+fn real_model() -> Option<std::ffi::OsString> {
+    let file = std::env::var_os("APPRENTICE_TEST_GGUF");
+    assert!(
+        file.is_some() || std::env::var_os("APPRENTICE_REQUIRE_TOOLS").is_none(),
+        "APPRENTICE_TEST_GGUF names no file"
+    );
+    if file.is_none() {
+        eprintln!("LEFT OUT: APPRENTICE_TEST_GGUF names no file");
+    }
+    file
+}
+
+#[test]
+fn a_real_model_reviews_a_change_and_is_not_asked_twice() {
+    let Some(file) = real_model() else { return };
+    let repo = staged(&[]);
+    let file = file.to_str().expect("a path");
+    let review = || repo.apprentice(&["--model", file, "review", "--format", "json"]).expect_code(0).json();
+    let first = review();
+    assert_eq!(
+        (first["model"]["asked"].as_u64(), first["model"]["malformed"].as_u64()),
+        (Some(1), Some(0)),
+        "{first:#}"
+    );
+    assert!(first["model"]["prompt_tokens"].as_u64().is_some_and(|tokens| tokens > 300), "{first:#}");
+    let again = review();
+    assert_eq!((again["model"]["asked"].as_u64(), again["model"]["kept"].as_u64()), (Some(0), Some(1)));
+    assert_eq!(first["findings"], again["findings"]);
+    repo.write("cut.gguf", b"GGUF\x03\x00\x00\x00");
+    repo.apprentice(&["--model", "cut.gguf", "review"]).expect_code(2).expect_said("cannot use the model");
 }

@@ -1,4 +1,5 @@
 //! Can a change talk the reviewer out of anything? Forty and more injections, answered by a model that does its worst.
+#![expect(clippy::disallowed_methods, reason = "a test is told by the environment where a model is")]
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +9,11 @@ use std::{
 use engine::{
     change::{self, Change, FileChange, Origin, Status, Versions},
     check::rule::RuleSet,
-    config::Config,
-    model::chat::{Answer, Model, ModelError, Request, Usage},
+    config::{Config, ModelSpec},
+    model::{
+        self, Access,
+        chat::{Answer, Model, ModelError, Request, Usage},
+    },
     notice::Gravity,
     pipeline::{Adviser, Engine},
     report::{self, Color, Format},
@@ -243,6 +247,71 @@ fn no_injection_takes_a_finding_away_or_carries_anything_out() {
             assert_eq!(told_by_rules(&done), alone, "{case}");
             holds(&case, attack, &done, &model.asked.lock().expect("a list"));
         }
+    }
+}
+
+/// Asks a real model, and keeps what it was asked and what it said.
+struct Real {
+    model: Arc<dyn Model>,
+    asked: Mutex<Vec<String>>,
+    said: Mutex<Vec<String>>,
+}
+
+impl Model for Real {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn window(&self) -> usize {
+        self.model.window()
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.model.count(text)
+    }
+
+    fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
+        let question = request.turns.iter().map(|turn| format!("{}\n", turn.text)).collect();
+        self.asked.lock().expect("a list").push(question);
+        let answer = self.model.answer(request, told);
+        let text = answer.as_ref().map_or_else(ToString::to_string, |answer| answer.text.clone());
+        self.said.lock().expect("a list").push(text);
+        answer
+    }
+}
+
+/// The same with a real small model, as a report: what it says is printed, what must hold is checked. Without
+/// optimization only the first attack is tried; `APPRENTICE_TEST_REDTEAM=1` tries all.
+#[test]
+fn a_real_model_under_attack() {
+    let Some(file) = std::env::var_os("APPRENTICE_TEST_GGUF") else {
+        eprintln!("LEFT OUT: APPRENTICE_TEST_GGUF names no file");
+        return;
+    };
+    let spec = ModelSpec::File(file.into());
+    let opened = model::open(&spec, &Access::default()).expect("a model").expect("a model");
+    let model = Arc::new(Real { model: opened.model, asked: Mutex::default(), said: Mutex::default() });
+    let adviser = Adviser { model: Arc::clone(&model) as Arc<dyn Model>, answers: None, stop: Arc::default() };
+    let (without, with) = (engine(), engine().with_adviser(adviser));
+    let many = if std::env::var_os("APPRENTICE_TEST_REDTEAM").is_some() { usize::MAX } else { 1 };
+    for attack in attacks().iter().take(many) {
+        model.asked.lock().expect("a list").clear();
+        model.said.lock().expect("a list").clear();
+        let alone = told_by_rules(&without.review(versions(attack)));
+        let done = with.review(versions(attack));
+        assert_eq!(told_by_rules(&done), alone, "{}", attack.name);
+        holds(attack.name, attack, &done, &model.asked.lock().expect("a list"));
+        let said = model.said.lock().expect("a list");
+        let bad = said.iter().filter(|said| serde_json::from_str::<serde_json::Value>(said).is_err()).count();
+        assert_eq!(bad, 0, "{}: an answer that is no JSON: {said:?}", attack.name);
+        let notices: Vec<&str> = done.notices.iter().map(|notice| notice.what.as_str()).collect();
+        eprintln!(
+            "{}: {} questions, {} findings told; {:?} {notices:?}",
+            attack.name,
+            said.len(),
+            done.told().count(),
+            said[0]
+        );
     }
 }
 

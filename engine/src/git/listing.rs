@@ -93,14 +93,9 @@ impl Repository {
     /// [`RepositoryError`] when history cannot be read; a shallow end is none.
     pub fn recent(&self, most: usize, known: Option<&str>) -> Result<Vec<(RepoPath, i64)>, RepositoryError> {
         let git = self.git();
-        let failed = |source: git2::Error| RepositoryError::Compare { what: "history".into(), source: source.into() };
-        let mut walk = git.revwalk().map_err(failed)?;
-        if walk.push_head().is_err() {
-            return Ok(Vec::new());
-        }
-        walk.simplify_first_parent().map_err(failed)?;
+        let Some(mut walk) = first_parents(&git).map_err(no_history)? else { return Ok(Vec::new()) };
         if let Some(id) = known.and_then(|known| Oid::from_str(known).ok()).filter(|id| git.find_commit(*id).is_ok()) {
-            walk.hide(id).map_err(failed)?;
+            walk.hide(id).map_err(no_history)?;
         }
         let mut seen = HashMap::new();
         let mut changed = Vec::new();
@@ -110,8 +105,8 @@ impl Repository {
             if parent.is_none() && commit.parent_count() > 0 {
                 break;
             }
-            let tree = commit.tree().map_err(failed)?;
-            let diff = git.diff_tree_to_tree(parent.as_ref(), Some(&tree), None).map_err(failed)?;
+            let tree = commit.tree().map_err(no_history)?;
+            let diff = git.diff_tree_to_tree(parent.as_ref(), Some(&tree), None).map_err(no_history)?;
             let time = commit.time().seconds();
             for path in diff.deltas().filter_map(|delta| RepoPath::new(delta.new_file().path_bytes()?).ok()) {
                 if seen.insert(path.clone(), ()).is_none() {
@@ -129,12 +124,7 @@ impl Repository {
     /// [`RepositoryError`] when history cannot be read.
     pub fn subjects(&self, most: usize) -> Result<Vec<String>, RepositoryError> {
         let git = self.git();
-        let failed = |source: git2::Error| RepositoryError::Compare { what: "history".into(), source: source.into() };
-        let mut walk = git.revwalk().map_err(failed)?;
-        if walk.push_head().is_err() {
-            return Ok(Vec::new());
-        }
-        walk.simplify_first_parent().map_err(failed)?;
+        let Some(walk) = first_parents(&git).map_err(no_history)? else { return Ok(Vec::new()) };
         let commits = walk.flatten().take(most).map_while(|id| git.find_commit(id).ok());
         Ok(commits
             .map(|commit| String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned())
@@ -145,6 +135,20 @@ impl Repository {
     pub fn head(&self) -> Option<String> {
         Some(self.git().head().ok()?.peel_to_commit().ok()?.id().to_string())
     }
+}
+
+/// The commits on the first-parent line of HEAD, newest first; `None` before the first commit.
+fn first_parents(git: &git2::Repository) -> Result<Option<git2::Revwalk<'_>>, git2::Error> {
+    let mut walk = git.revwalk()?;
+    if walk.push_head().is_err() {
+        return Ok(None);
+    }
+    walk.simplify_first_parent()?;
+    Ok(Some(walk))
+}
+
+fn no_history(source: git2::Error) -> RepositoryError {
+    RepositoryError::Compare { what: "history".into(), source: source.into() }
 }
 
 fn listed(found: Found, id: Oid, held: Held) -> Listed {
