@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-pub use advise::Adviser;
+pub use advise::{Adviser, Progress};
 use explain::Known;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use lint::Linted;

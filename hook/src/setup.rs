@@ -1,8 +1,10 @@
 //! Where are we, and what is in force here? The repository, its configuration, its rules and what it ignores.
 
 use std::{
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow};
@@ -15,12 +17,13 @@ use engine::{
     git::{Repository, RepositoryError},
     model::{self, Access, Key},
     notice::{self, Notice},
-    pipeline::{Adviser, Engine},
+    pipeline::{Adviser, Engine, Progress},
     recall::{documents, evidence::Recall, tree},
     review::Baseline,
     source::{Ignored, RepoPath},
     suggest::Answers,
 };
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{args::Args, env, files};
 
@@ -124,7 +127,8 @@ impl Setup {
             let answers = answers.and_then(|()| Answers::open(&file));
             answers.map_err(|why| notices.push(Notice::note("model", format!("its answers are not kept: {why}")))).ok()
         });
-        (Some(Adviser { model, answers, stop: Arc::default() }), notices)
+        let progress = progress(model.name());
+        (Some(Adviser { answers, progress, ..Adviser::new(model) }), notices)
     }
 
     /// An engine that asks the model that is configured, if one is; one that cannot be had is an error.
@@ -265,4 +269,25 @@ impl Setup {
         }
         Ok(Some(RepoPath::new(relative.as_os_str().as_encoded_bytes())?))
     }
+}
+
+/// Says on a terminal what a model is being asked about, once that takes a while.
+fn progress(model: &str) -> Progress {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    let model = model.to_owned();
+    Box::new(move |place, done, all| {
+        if place.is_empty() {
+            return bar.finish_and_clear();
+        }
+        if bar.is_hidden() && std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        bar.reset_elapsed();
+        let of_all = if all > 1 { format!(" ({} of {all})", done + 1) } else { String::new() };
+        bar.set_message(format!("{model}: {place}{of_all}"));
+    })
 }

@@ -234,7 +234,7 @@ fn no_injection_takes_a_finding_away_or_carries_anything_out() {
     let attacks = attacks();
     assert!(attacks.len() >= 40, "{}", attacks.len());
     let model = Arc::new(Worst::default());
-    let adviser = Adviser { model: Arc::clone(&model) as Arc<dyn Model>, answers: None, stop: Arc::default() };
+    let adviser = Adviser::new(Arc::clone(&model) as Arc<dyn Model>);
     let (without, with) = (engine(), engine().with_adviser(adviser));
     for attack in &attacks {
         let alone = told_by_rules(&without.review(versions(attack)));
@@ -291,7 +291,7 @@ fn a_real_model_under_attack() {
     let spec = ModelSpec::File(file.into());
     let opened = model::open(&spec, &Access::default()).expect("a model").expect("a model");
     let model = Arc::new(Real { model: opened.model, asked: Mutex::default(), said: Mutex::default() });
-    let adviser = Adviser { model: Arc::clone(&model) as Arc<dyn Model>, answers: None, stop: Arc::default() };
+    let adviser = Adviser::new(Arc::clone(&model) as Arc<dyn Model>);
     let (without, with) = (engine(), engine().with_adviser(adviser));
     let many = if std::env::var_os("APPRENTICE_TEST_REDTEAM").is_some() { usize::MAX } else { 1 };
     for attack in attacks().iter().take(many) {

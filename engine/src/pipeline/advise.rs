@@ -30,6 +30,18 @@ pub struct Adviser {
     pub answers: Option<Answers>,
     /// Set to leave off.
     pub stop: Arc<AtomicBool>,
+    /// Told before each question what it is about, and nothing when all are asked; one may take seconds or minutes.
+    pub progress: Progress,
+}
+
+/// What is asked about next: a place, how many stretches were asked about, and how many there are.
+pub type Progress = Box<dyn Fn(&str, usize, usize) + Send + Sync>;
+
+impl Adviser {
+    /// An adviser that keeps no answers, tells no progress and is never stopped.
+    pub fn new(model: Arc<dyn Model>) -> Self {
+        Self { model, answers: None, stop: Arc::default(), progress: Box::new(|_, _, _| {}) }
+    }
 }
 
 /// Functions up to so many lines are shown whole around a finding that is to be mended.
@@ -67,6 +79,7 @@ impl Asked<'_> {
         };
         let mut run = Run { asked: self, suggester, notices: Vec::new(), fixes: config.suggest.max_fixes };
         run.all(findings);
+        (self.adviser.progress)("", 0, 0);
         let Run { suggester, mut notices, .. } = run;
         let spent = suggester.spent();
         notices.extend(spent.notices.iter().cloned());
@@ -190,23 +203,16 @@ struct Run<'a> {
     fixes: u32,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn all(&mut self, findings: &mut Vec<Reviewed>) {
         let asked = self.asked;
         let mut own = Vec::new();
         let mut next = Next::On;
-        for change in &asked.change.files {
-            let Ok(at) = asked.files.binary_search_by(|file| file.path.cmp(&change.path)) else { continue };
-            let file = &asked.files[at];
-            if file.language.is_none() || says_generated(file) || !asked.engine.config.suggest.review {
-                continue;
-            }
-            for excerpt in Excerpt::of(change, file) {
-                next = self.review(change, file, &excerpt, findings, &mut own);
-                if matches!(next, Next::Off) {
-                    break;
-                }
-            }
+        let stretches = self.stretches();
+        let count = stretches.len();
+        for (at, (change, file, excerpt)) in stretches.into_iter().enumerate() {
+            (asked.adviser.progress)(&format!("{}:{}", file.path, excerpt.touched().0), at, count);
+            next = self.review(change, file, &excerpt, findings, &mut own);
             if matches!(next, Next::Off) {
                 break;
             }
@@ -217,6 +223,22 @@ impl Run<'_> {
         self.limit(&mut own);
         findings.extend(own);
         findings.sort_by(|a, b| (&a.finding.path, a.finding.span).cmp(&(&b.finding.path, b.finding.span)));
+    }
+
+    /// What there is to ask about: every stretch of code that the change touches and no program wrote.
+    fn stretches(&self) -> Vec<(&'a FileChange, &'a SourceFile, Excerpt)> {
+        let asked = self.asked;
+        if !asked.engine.config.suggest.review {
+            return Vec::new();
+        }
+        let file = |change: &FileChange| {
+            let at = asked.files.binary_search_by(|file| file.path.cmp(&change.path)).ok()?;
+            Some(&asked.files[at]).filter(|file| file.language.is_some() && !says_generated(file))
+        };
+        let files = asked.change.files.iter().filter_map(|change| Some((change, file(change)?)));
+        files
+            .flat_map(|(change, file)| Excerpt::of(change, file).into_iter().map(move |it| (change, file, it)))
+            .collect()
     }
 
     /// One stretch of the change.
@@ -363,6 +385,7 @@ impl Run<'_> {
             let lines = reviewed.finding.span.lines();
             let (from, to) = asked.whole(file, (*lines.start(), *lines.end()));
             let excerpt = Excerpt::around(file, from, to);
+            (asked.adviser.progress)(&format!("a patch for {}:{}", file.path, lines.start()), 1, 1);
             if matches!(self.ask_for_patch(change, file, &excerpt, reviewed, true), Next::Off) {
                 return;
             }

@@ -104,9 +104,12 @@ impl Engine {
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Suggester<'_>) -> Result<T, NoAnswer>) -> Told<T> {
-        let Adviser { model, answers, stop } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
+        let Adviser { model, answers, stop, progress } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
         let suggester = Suggester::new(&**model, answers.as_ref(), self.limits(), stop).map_err(Untold::NoNonce)?;
-        let told = ask(&suggester)?;
+        progress("the answer", 0, 1);
+        let told = ask(&suggester);
+        progress("", 0, 0);
+        let told = told?;
         Ok((told, suggester.spent().notices))
     }
 
