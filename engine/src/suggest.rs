@@ -74,6 +74,9 @@ pub struct Spent {
     pub notices: Vec<Notice>,
 }
 
+/// Tokens that a chat template puts around a turn, at most.
+const TURN: usize = 16;
+
 /// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -273,11 +276,11 @@ impl<'a> Suggester<'a> {
         answer: usize,
     ) -> Result<(Vec<Turn>, usize), NoAnswer> {
         let window = self.model.window();
-        let size = |turns: &[Turn]| turns.iter().map(|turn| self.model.count(&turn.text) + 8).sum::<usize>();
+        let size = |turns: &[Turn]| turns.iter().map(|turn| self.model.count(&turn.text) + TURN).sum::<usize>();
         let bare = size(&prompt::question(&self.nonce, task, &must)) + answer;
         let Some(room) = window.checked_sub(bare) else { return Err(NoAnswer::TooLong { window }) };
-        let fence = 64;
-        let count = |piece: &Piece| self.model.count(&piece.text) + self.model.count(&piece.title) + fence;
+        // Fences are half of what a small piece takes. Where two pieces meet, one token may become two.
+        let count = |piece: &Piece| self.model.count(&prompt::fenced(&self.nonce, piece)) + 2;
         let fitted = budget::fit(beside, room, &count);
         let mut pieces = fitted.taken;
         pieces.extend(must);

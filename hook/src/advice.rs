@@ -47,8 +47,11 @@ pub(crate) fn explain(args: &Args, given: &args::Explain) -> Result<ExitCode> {
     let setup = setup::read(args)?;
     let versions = review::versions_of(&setup, &given.what)?;
     let engine = engine(&setup)?;
-    // The model explains; what there is to explain is found without it.
-    let found = engine.review_without_model(versions);
+    // What rules found needs no model to be found.
+    let mut found = engine.review_without_model(versions);
+    if find(&found, &given.place).is_err() {
+        found = engine.review(review::versions_of(&setup, &given.what)?);
+    }
     let reviewed = find(&found, &given.place)?;
     let finding = &reviewed.finding;
     let place = format!("{}:{}: {} [{}]\n\n", finding.path, finding.span.from.line, finding.what, finding.check);

@@ -13,7 +13,7 @@ use engine::{
         linter::{Trust, Workshop},
         rule::{Rule, RuleSet},
     },
-    config::{Config, Layers, Origin},
+    config::{Config, Layers, ModelSpec, Origin},
     git::{Repository, RepositoryError},
     model::{self, Access, Key},
     notice::{self, Notice},
@@ -118,6 +118,11 @@ impl Setup {
         let spec = &self.config.model.name;
         let (model, mut notices) = match model::open(spec, &self.access()) {
             Ok(Some(opened)) => (opened.model, opened.notices),
+            Ok(None) if *spec == ModelSpec::Auto => {
+                let what =
+                    "none: Ollama does not answer or has no fitting model, and no file was pulled; rules alone review";
+                return (None, vec![Notice::note("model auto", what).advise("`apprentice model pull` fetches one")]);
+            }
             Ok(None) => return (None, Vec::new()),
             Err(error) => return (None, vec![Notice::failure(format!("model {spec}"), notice::chain(&error))]),
         };

@@ -190,6 +190,8 @@ fn words_are_told_about_changes_findings_and_questions() {
     let told = asked(&repo, &["explain", "run.py:2"]).expect_code(0);
     assert!(told.out.contains("python/eval-call") && told.out.ends_with("It runs what it is given.\n"), "{}", told.out);
     asked(&repo, &["explain", "run.py:1"]).expect_code(2).expect_said("nothing was found at `run.py:1`");
+    play(&repo, &[remark(None), words("Explain the finding", "Past the end.")]);
+    asked(&repo, &["explain", "pay.py:9"]).expect_code(0).expect_said("Past the end.");
 
     play(&repo, &[words("def total", "In pay.py.")]);
     asked(&repo, &["ask", "where", "is", "the", "total"]).expect_code(2).expect_said("index build");

@@ -25,7 +25,7 @@ pub enum Untold {
     #[error("{0}")]
     NoNonce(String),
     /// The model gave no usable answer.
-    #[error("the model gave no usable answer: {0}")]
+    #[error("the model gave no usable answer")]
     NoAnswer(#[from] NoAnswer),
 }
 

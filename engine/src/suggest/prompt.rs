@@ -168,7 +168,8 @@ pub(super) fn again(nonce: &Nonce, task: Task, issues: &[String]) -> Turn {
     Turn::new(Role::User, format!("{piece}The last answer does not hold. Answer anew.\n\n{}", reminder(nonce, task)))
 }
 
-fn fenced(nonce: &Nonce, piece: &Piece) -> String {
+/// A piece as it stands in a question.
+pub(super) fn fenced(nonce: &Nonce, piece: &Piece) -> String {
     let text = if piece.kind.is_prose() { clean::prose(&piece.text) } else { clean::clean(&piece.text) };
     let title = clean::clean(&piece.title).replace(['\n', '\t'], " ");
     let from = if title.is_empty() { String::new() } else { format!("from: {title}\n") };

@@ -224,3 +224,14 @@ fn a_long_stretch_is_cut_and_loses_nothing() {
     assert_eq!(numbers, (1..=1000).collect::<Vec<u32>>());
     assert!(excerpts.len() > 6 && excerpts[..6].iter().all(|part| part.lines.last().unwrap().text.is_empty()));
 }
+
+#[test]
+fn what_is_put_beside_a_question_fills_the_window_and_never_more() {
+    let model = scripted(&[say(REMARK)]);
+    let suggester = Suggester::new(&model, None, limits(), &GO).unwrap();
+    let small = |n: usize| Piece { kind: Kind::Code, title: format!("{n}.py"), text: format!("x{n}"), value: 0.5 };
+    let read = suggester.review(&excerpt(), (0..2_000).map(small).collect()).unwrap();
+    assert!(read.left_out > 100 && read.left_out < 2_000, "{}", read.left_out);
+    let took = suggester.spent().usage.prompt;
+    assert!((7_000..8_192).contains(&took), "{took}");
+}
