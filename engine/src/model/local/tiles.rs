@@ -32,10 +32,13 @@ pub(super) fn available() -> bool {
         && is_x86_feature_detected!("avx512vl")
 }
 
-/// Writes numbers of half precision with single precision; to be asked only where `available` says so.
+/// Writes numbers of half precision with single precision.
 #[expect(unsafe_code, reason = "what a processor can do is known only when it runs")]
 pub(super) fn widen(from: &[f16], to: &mut [f32]) {
-    // SAFETY: it is asked only where `available` has found the feature.
+    if !is_x86_feature_detected!("avx512f") {
+        return from.convert_to_f32_slice(to);
+    }
+    // SAFETY: the feature was found just now.
     unsafe { widen_512(from, to) }
 }
 
