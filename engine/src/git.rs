@@ -4,11 +4,13 @@ mod command;
 mod diff;
 mod error;
 mod listing;
+mod mirror;
 mod objects;
 mod write;
 
 pub use error::{GitError, IndexKind, RepositoryError};
 pub use listing::Listed;
+pub use mirror::{CommitId, FetchError, Remote, mirror};
 pub use write::{Landing, StagedFile};
 
 use std::{
@@ -61,14 +63,75 @@ impl Repository {
             true => Git::open_from_env(),
             false => Git::open_ext(start, flags, &[] as &[&std::ffi::OsStr]),
         };
-        let git = opened.map_err(|error| RepositoryError::open(start, error))?;
-        Ok(Self {
+        Ok(Self::of(opened.map_err(|error| RepositoryError::open(start, error))?))
+    }
+
+    /// The bare repository at this very place, whatever the environment says.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Open`] when there is none, or it is damaged.
+    pub fn bare(folder: &Path) -> Result<Self, RepositoryError> {
+        git2::opts::strict_hash_verification(false);
+        Git::open_bare(folder).map(Self::of).map_err(|error| RepositoryError::open(folder, error))
+    }
+
+    /// A new bare repository.
+    fn make_bare(folder: &Path) -> Result<Self, RepositoryError> {
+        Git::init_bare(folder).map(Self::of).map_err(|error| RepositoryError::open(folder, error))
+    }
+
+    fn of(git: Git) -> Self {
+        Self {
             work_dir: git.workdir().map(Path::to_owned),
             common_dir: git.commondir().to_owned(),
             git_dir: git.path().to_owned(),
             git: Mutex::new(git),
             merging: Vec::new(),
-        })
+        }
+    }
+
+    /// Whether a commit is here with its tree. Blobs come with the tree: they are fetched together or not at all.
+    fn holds(&self, id: &CommitId) -> bool {
+        let git = self.git();
+        Oid::from_str(id.as_str()).and_then(|id| git.find_commit(id)).and_then(|commit| commit.tree()).is_ok()
+    }
+
+    /// The tree of a commit, to read from.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Revision`] when it is not here.
+    pub fn tree(self: &Arc<Self>, id: &CommitId) -> Result<Arc<dyn Sources>, RepositoryError> {
+        let git = self.git();
+        let commit = find_commit(&git, id.as_str())?;
+        Ok(Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: commit.tree_id() }))
+    }
+
+    /// One commit's tree against another's, whatever lies between: for histories that are not here. With the merge base
+    /// as `base` this is [`Repository::range`].
+    ///
+    /// # Errors
+    /// [`RepositoryError::Revision`] and [`RepositoryError::Compare`].
+    pub fn between(self: &Arc<Self>, base: &CommitId, head: &CommitId) -> Result<Versions, RepositoryError> {
+        let git = self.git();
+        self.compare(&git, &find_commit(&git, base.as_str())?, &find_commit(&git, head.as_str())?)
+    }
+
+    fn compare(
+        self: &Arc<Self>,
+        git: &Git,
+        base: &git2::Commit<'_>,
+        head: &git2::Commit<'_>,
+    ) -> Result<Versions, RepositoryError> {
+        let failed = |source: git2::Error| RepositoryError::Compare {
+            what: format!("`{}` with `{}`", base.id(), head.id()),
+            source: source.into(),
+        };
+        let (old, new) = (base.tree().map_err(failed)?, head.tree().map_err(failed)?);
+        let diff = git.diff_tree_to_tree(Some(&old), Some(&new), Some(&mut diff::options())).map_err(failed)?;
+        let (files, notices) = diff::read(diff, |_| false).map_err(failed)?;
+        let origin = Origin::Range { base: base.id().to_string(), head: head.id().to_string() };
+        let tree = |tree: &Tree<'_>| objects::TreeSource { repository: Arc::clone(self), tree: tree.id() };
+        Ok(Versions { change: Change { origin, files }, old: Arc::new(tree(&old)), new: Arc::new(tree(&new)), notices })
     }
 
     /// The same in a merge that git has not written down yet: it runs pre-merge-commit before `MERGE_HEAD` is there,
@@ -338,17 +401,7 @@ impl Repository {
             source: source.into(),
         };
         let base = git.merge_base(base.id(), head.id()).and_then(|id| git.find_commit(id)).map_err(compare)?;
-        let (old_tree, new_tree) = (base.tree().map_err(compare)?, head.tree().map_err(compare)?);
-        let diff =
-            git.diff_tree_to_tree(Some(&old_tree), Some(&new_tree), Some(&mut diff::options())).map_err(compare)?;
-        let (files, notices) = diff::read(diff, |_| false).map_err(compare)?;
-        let origin = Origin::Range { base: base.id().to_string(), head: head.id().to_string() };
-        Ok(Versions {
-            change: Change { origin, files },
-            old: Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: old_tree.id() }),
-            new: Arc::new(objects::TreeSource { repository: Arc::clone(self), tree: new_tree.id() }),
-            notices,
-        })
+        self.compare(&git, &base, &head)
     }
 
     /// What a push brings: `local` against `remote_id`, or, for a branch that is new there, against the merge base

@@ -19,5 +19,6 @@ pub mod suggest;
 pub mod examples;
 pub mod review;
 pub mod report;
+pub mod feedback;
 pub mod pipeline;
 pub mod eval;

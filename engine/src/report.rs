@@ -5,7 +5,7 @@ mod github;
 mod hits;
 mod json;
 mod junit;
-mod markdown;
+pub mod markdown;
 mod rdjson;
 mod sarif;
 mod text;

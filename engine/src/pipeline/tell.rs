@@ -94,6 +94,16 @@ impl Engine {
         self.with(|suggester| suggester.tell(Task::Ask, vec![asked], beside))
     }
 
+    /// The answer to a question about a change from the change itself.
+    ///
+    /// # Errors
+    /// [`Untold`] without a model, a change, or a usable answer.
+    pub fn ask_about(&self, versions: &Versions, question: &str) -> Told<String> {
+        let (mut must, beside) = self.material(versions, "")?;
+        must.push(Piece { kind: Kind::Question, title: String::new(), text: question.to_owned(), value: 1.0 });
+        self.with(|suggester| suggester.tell(Task::Ask, must, beside))
+    }
+
     /// How much may be asked.
     pub(super) fn limits(&self) -> Limits {
         Limits {

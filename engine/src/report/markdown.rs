@@ -59,31 +59,40 @@ fn finding(review: &Review, reviewed: &Reviewed, out: &mut String) {
     }
 }
 
-/// Text of unknown origin as Markdown that says just that: no link, no image, no mention, no HTML.
-fn plain(text: &str) -> String {
+/// Text of unknown origin as Markdown that says just that: no link, no image, no mention, no reference, no HTML, no fence.
+pub fn plain(text: &str) -> String {
+    let text = harmless(text);
+    // An odd backtick would open code up to the next one, wherever that is; three open a fence.
+    let has_code = text.matches('`').count() % 2 == 0 && !text.contains("```");
     let mut out = String::with_capacity(text.len() + 8);
     let mut in_code = false;
-    for c in harmless(text).chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
         match c {
-            '`' => in_code = !in_code,
+            '`' if has_code => in_code = !in_code,
+            '`' => out.push('\\'),
             '\\' | '*' | '_' | '[' | ']' | '<' | '>' | '!' | '#' | '|' | '&' | '~' if !in_code => out.push('\\'),
             _ => {}
         }
         out.push(c);
-        if c == '@' && !in_code {
-            // A zero-width space keeps a mention from reaching anyone.
+        // A zero-width space keeps a mention, a reference or an address from being one.
+        let next = rest.peek().copied().unwrap_or(' ');
+        let speaks = match c {
+            '@' => true,
+            '#' => next.is_ascii_digit(),
+            ':' => next == '/',
+            'w' | 'W' => next == '.' && out.to_ascii_lowercase().ends_with("www"),
+            _ => false,
+        };
+        if speaks && !in_code {
             out.push('\u{200B}');
         }
-    }
-    if in_code {
-        // An odd backtick would open code up to the next one, wherever that is.
-        return out.replace('`', "\\`").replace('@', "@\u{200B}");
     }
     out
 }
 
 /// Text as inline code, whatever backticks it holds.
-fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = harmless(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let ticks = "`".repeat(longest + 1);
@@ -91,7 +100,7 @@ fn code(text: &str) -> String {
 }
 
 /// A fence that the text cannot close.
-fn fence(text: &str) -> String {
+pub fn fence(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     "`".repeat(longest.max(2) + 1)
 }
@@ -104,7 +113,12 @@ mod tests {
     fn hostile_text_stays_text() {
         assert_eq!(plain("see @team <img src=x> [a](b)"), "see @\u{200B}team \\<img src=x\\> \\[a\\](b)");
         assert_eq!(plain("`a*b` is *c*"), "`a*b` is \\*c\\*");
-        assert!(plain("odd ` @x").contains("@\u{200B}x"));
+        assert_eq!(plain("odd ` @x"), "odd \\` @\u{200B}x");
+        assert_eq!(plain("````suggestion"), "\\`\\`\\`\\`suggestion");
+        assert_eq!(
+            plain("https://evil.example www.evil.example #1"),
+            "https:\u{200B}//evil.example www\u{200B}.evil.example \\#\u{200B}1"
+        );
         assert_eq!(code("a`b"), "`` a`b ``");
         assert_eq!(fence("````"), "`````");
     }

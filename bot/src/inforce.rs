@@ -1,0 +1,183 @@
+//! What is in force? The operator's settings and the base branch's files; nothing that a pull request brings.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use engine::{
+    check::{
+        linter::{Trust, Workshop},
+        rule::{Rule, RuleSet},
+    },
+    config::{Config, ConfigError, Layers},
+    model::{self, Access, Key, chat::Model},
+    notice::{self, Notice},
+    pipeline::{Adviser, Engine},
+    review::Baseline,
+    source::{Content, Ignored, RepoPath, Sources},
+    suggest::Answers,
+};
+
+use crate::env;
+
+/// The operator's part, the same for every repository.
+pub(crate) struct House {
+    /// The operator's `apprentice.toml`: its path and text.
+    pub(crate) file: Option<(PathBuf, String)>,
+    /// Where linters keep their results and models their answers.
+    pub(crate) state: PathBuf,
+    models: Mutex<HashMap<String, Arc<dyn Model>>>,
+}
+
+impl House {
+    pub(crate) fn new(file: Option<(PathBuf, String)>, state: PathBuf) -> Self {
+        Self { file, state, models: Mutex::default() }
+    }
+
+    /// The operator's configuration alone.
+    ///
+    /// # Errors
+    /// [`ConfigError`] about the operator's file.
+    pub(crate) fn layers(&self) -> Result<Layers, ConfigError> {
+        let mut layers = Layers::default();
+        if let Some((path, text)) = &self.file {
+            layers.file(path.clone(), text)?;
+        }
+        Ok(layers)
+    }
+
+    /// An engine for a pull request into `base`. What of the base branch cannot be used is a Notice of failure, so that
+    /// the review is never shown as green.
+    ///
+    /// # Errors
+    /// [`ConfigError`] about the operator's file.
+    pub(crate) fn engine(&self, base: &dyn Sources) -> Result<(Engine, Vec<Notice>), ConfigError> {
+        let mut notices = Vec::new();
+        let config = self.config(base, &mut notices)?;
+        let rules = rules(base, &config, &mut notices);
+        let baseline = parsed(base, &config.review.baseline, &mut notices, Baseline::parse).unwrap_or_default();
+        let ignored = parsed(base, ".ai_coder_ignore", &mut notices, Ignored::parse).unwrap_or_default();
+        let engine = match Engine::new(config.clone(), rules, baseline) {
+            Ok(engine) => engine,
+            // A glob of the base branch that is none: the operator's settings alone hold.
+            Err(error) => {
+                notices.push(Notice::failure("apprentice.toml", notice::chain(&error)));
+                Engine::new(self.layers()?.resolve()?, RuleSet::builtin(), Baseline::default())?
+            }
+        };
+        let engine = engine.ignoring(ignored).with_workshop(self.workshop());
+        let (adviser, more) = self.adviser(&config);
+        notices.extend(more);
+        Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
+    }
+
+    fn config(&self, base: &dyn Sources, notices: &mut Vec<Notice>) -> Result<Config, ConfigError> {
+        let mut layers = self.layers()?;
+        if let Some(text) = text(base, "apprentice.toml", notices)
+            && let Err(error) = layers.repository_file(PathBuf::from("apprentice.toml"), &text)
+        {
+            let advice = "mend it on the base branch; until then the defaults hold";
+            notices.push(Notice::failure("apprentice.toml", notice::chain(&error)).advise(advice));
+            layers = self.layers()?;
+        }
+        layers.resolve()
+    }
+
+    /// Linters run on copies, as for anybody's change: what a pull request ships is never run as a tool.
+    fn workshop(&self) -> Workshop {
+        Workshop::here(None, self.state.join("linters"), env::temporary(), Trust::Untrusted)
+    }
+
+    fn adviser(&self, config: &Config) -> (Option<Adviser>, Vec<Notice>) {
+        match self.model(config) {
+            Ok(None) => (None, Vec::new()),
+            Ok(Some((model, mut notices))) => {
+                let answers = Answers::open(&self.state.join("answers.db"));
+                let answers = answers.map_err(|why| notices.push(Notice::note("model", why))).ok();
+                (Some(Adviser { answers, ..Adviser::new(model) }), notices)
+            }
+            Err(notice) => (None, vec![notice]),
+        }
+    }
+
+    /// The model that the configuration names, opened once.
+    fn model(&self, config: &Config) -> Result<Option<(Arc<dyn Model>, Vec<Notice>)>, Notice> {
+        let settings = &config.model;
+        let name = settings.name.to_string();
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = models.get(&name) {
+            return Ok(Some((Arc::clone(model), Vec::new())));
+        }
+        let access = Access {
+            models: env::models().unwrap_or_else(|| self.state.join("models")),
+            ollama: settings.ollama.clone(),
+            allow_remote: settings.allow_remote,
+            adapters: settings.adapters.clone(),
+            window: settings.window as usize,
+            key: env::api_key().map(Key::new),
+        };
+        match model::open(&settings.name, &access) {
+            Ok(None) => Ok(None),
+            Ok(Some(opened)) => {
+                models.insert(name, Arc::clone(&opened.model));
+                Ok(Some((opened.model, opened.notices)))
+            }
+            Err(error) => Err(Notice::failure(format!("model {name}"), notice::chain(&error))),
+        }
+    }
+}
+
+/// The built-in rules and the base branch's own.
+fn rules(base: &dyn Sources, config: &Config, notices: &mut Vec<Notice>) -> RuleSet {
+    let builtin = RuleSet::builtin();
+    let is_below = |path: &RepoPath| {
+        let folders = config.rules.paths.iter().filter_map(|folder| Some(folder.to_str()?.trim_end_matches('/')));
+        let mut inside = folders.filter_map(|folder| path.as_str().strip_prefix(folder));
+        matches!(path.extension(), Some("yml" | "yaml")) && inside.any(|rest| rest.starts_with('/'))
+    };
+    let paths = match base.list() {
+        Ok(paths) => paths,
+        Err(error) => {
+            notices.push(Notice::failure("rules", notice::chain(&error)));
+            return builtin;
+        }
+    };
+    let mut own = Vec::new();
+    for path in paths.iter().filter(|path| is_below(path)) {
+        let Some(text) = text(base, path.as_str(), notices) else { continue };
+        match Rule::read(Path::new(path.as_str()), &text) {
+            Ok(rules) => own.extend(rules),
+            Err(error) => {
+                let why = error.why.lines().next().unwrap_or_default();
+                notices.push(Notice::failure(path, format!("not run: {why}")));
+            }
+        }
+    }
+    if own.is_empty() { builtin } else { builtin.with(own) }
+}
+
+/// A file of the base branch, where it has one.
+fn text(base: &dyn Sources, path: &str, notices: &mut Vec<Notice>) -> Option<String> {
+    let path = RepoPath::new(path).ok()?;
+    match base.read(&path) {
+        Ok(Some(Content::Bytes(bytes))) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(_) => None,
+        Err(error) => {
+            notices.push(Notice::failure(&path, notice::chain(&error)));
+            None
+        }
+    }
+}
+
+fn parsed<T>(
+    base: &dyn Sources,
+    path: impl AsRef<Path>,
+    notices: &mut Vec<Notice>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Option<T> {
+    let path = path.as_ref().to_str()?;
+    let text = text(base, path, notices)?;
+    parse(&text).map_err(|why| notices.push(Notice::failure(path, why))).ok()
+}
