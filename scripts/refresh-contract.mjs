@@ -231,7 +231,7 @@ function hoist() {
 
 /** The GraphQL schema without descriptions, and without the fields it declares twice (which no parser accepts). */
 function graphql(source) {
-  const bare = source.replace(/"""[\s\S]*?"""\n/g, "").replace(/^[ \t]*"[^"\n]*"[ \t]*\n/gm, "");
+  const bare = source.replace(/^[ \t]*"""[\s\S]*?"""\n/gm, "").replace(/^[ \t]*"[^"\n]*"[ \t]*\n/gm, "");
   const blocks = bare.split(/\n(?=(?:type|interface|input|enum|union|scalar|directive|schema|extend)\b)/);
   return blocks.map(block => {
     const seen = new Set();

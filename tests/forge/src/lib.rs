@@ -17,6 +17,7 @@ mod diff;
 mod faults;
 mod fill;
 mod git;
+mod graph;
 mod graphql;
 mod hooks;
 mod key;

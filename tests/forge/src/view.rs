@@ -24,7 +24,7 @@ pub(crate) fn user(state: &State, login: &str) -> Value {
     })
 }
 
-fn association(repo: &Repository, login: &str) -> &'static str {
+pub(crate) fn association(repo: &Repository, login: &str) -> &'static str {
     match repo.permission(login) {
         _ if repo.owner == login => "OWNER",
         "admin" | "maintain" | "write" | "triage" => "COLLABORATOR",
