@@ -1,0 +1,9 @@
+//! Does the forge hold to GitHub's contract, and does it see who does not?
+
+mod controls;
+mod faults;
+mod graphql;
+mod kit;
+mod path;
+mod people;
+mod rules;
