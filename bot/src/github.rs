@@ -292,7 +292,7 @@ impl Forge for GitHub {
 
     async fn redeliver(&self, delivery: u64) -> Answer<()> {
         let path = format!("/app/hook/deliveries/{delivery}/attempts");
-        self.root.write("POST", &path, &json!({}), "ask for a delivery").await.map(drop)
+        self.root.write("POST", &path, &Value::Null, "ask for a delivery").await.map(drop)
     }
 }
 

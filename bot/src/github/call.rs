@@ -29,7 +29,8 @@ const PAGES: usize = 40;
 /// A client with an identity.
 #[derive(Clone)]
 pub(super) struct Api {
-    pub(super) client: Octocrab,
+    /// Shared, for a clone of it would mint tokens of its own.
+    pub(super) client: Arc<Octocrab>,
     graphql: Arc<str>,
     etags: Arc<Etags>,
 }
@@ -48,12 +49,12 @@ impl Api {
             Some(host) => format!("{host}/api/graphql"),
             None => "/graphql".to_owned(),
         };
-        Self { client, graphql: graphql.into(), etags: Arc::default() }
+        Self { client: Arc::new(client), graphql: graphql.into(), etags: Arc::default() }
     }
 
     /// The same interface with another identity, and a memory of its own: what one may see another may not.
     pub(super) fn with(&self, client: Octocrab) -> Self {
-        Self { client, graphql: Arc::clone(&self.graphql), etags: Arc::default() }
+        Self { client: Arc::new(client), graphql: Arc::clone(&self.graphql), etags: Arc::default() }
     }
 
     /// The installation's token, minted only when the last one is about to expire.
@@ -107,14 +108,14 @@ impl Api {
         Ok(all)
     }
 
-    /// Writes something, once.
+    /// Writes something, once. A body of null is none at all.
     pub(super) async fn write(&self, method: &str, path: &str, body: &Value, what: &str) -> Answer<Reply> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::ACCEPT, "application/vnd.github+json")
-            .header(header::CONTENT_TYPE, "application/json");
-        let (status, headers, body) = self.send(request, body.to_string().into_bytes(), what).await?;
+        let request = Request::builder().method(method).uri(path).header(header::ACCEPT, "application/vnd.github+json");
+        let (request, body) = match body {
+            Value::Null => (request, Vec::new()),
+            body => (request.header(header::CONTENT_TYPE, "application/json"), body.to_string().into_bytes()),
+        };
+        let (status, headers, body) = self.send(request, body, what).await?;
         judge(what, status, headers, &body)
     }
 
