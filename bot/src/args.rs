@@ -57,9 +57,6 @@ pub(crate) struct ReviewPr {
     /// In mode artifact: the file to write. In mode post: the file to read.
     #[arg(long, value_name = "FILE")]
     pub(crate) artifact: Option<PathBuf>,
-    /// A repository on disk that has the commits; without one they are fetched.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) git_dir: Option<PathBuf>,
 }
 
 /// What becomes of a review made in CI.

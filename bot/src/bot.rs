@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use engine::{
     change::Versions,
-    config::ConfigError,
-    feedback::{Journal, JournalError},
+    config::{ConfigError, FailOn},
+    feedback::{Entry, Journal, JournalError},
     git::{CommitId, FetchError, RepositoryError},
     notice::{self, Notice},
     pipeline::Engine,
@@ -15,11 +15,12 @@ use engine::{
 use crate::{
     checkout::{Held, Mirrors},
     forge::{CheckRun, Conclusion, Conversation, Forge, ForgeError, Place, Pull, Verdict},
+    harvest,
     inforce::House,
     ledger::Ledger,
     metrics::Metrics,
     queue::{Leased, Queue, QueueError},
-    say::{self, Plan, Terms},
+    say::{self, Marker, Plan, Terms},
     settings,
 };
 
@@ -67,12 +68,22 @@ pub(crate) struct Ready {
 
 /// Why a pull request is not reviewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Skip {
+pub(crate) enum Skip {
     Closed,
     Draft,
     Author,
     Label,
     Paused,
+}
+
+/// How the review of a pull request ended.
+pub(crate) enum Outcome {
+    /// It is not to be reviewed.
+    Skipped(Skip),
+    /// A newer push took its place, and is reviewed instead.
+    Overtaken,
+    /// Everything there was to say is said.
+    Said(Box<(Review, FailOn)>),
 }
 
 impl<F: Forge, Q: Queue> Bot<F, Q> {
@@ -98,17 +109,23 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     ///
     /// # Errors
     /// [`Trouble`]; doing it again goes on where this stopped, and says nothing twice.
-    pub(crate) async fn review(&self, place: &Place, asked: bool, leased: &Leased) -> Result<(), Trouble> {
+    pub(crate) async fn review(&self, place: &Place, asked: bool, leased: &Leased) -> Result<Outcome, Trouble> {
         let pull = self.forge.pull(place).await?;
         self.ledger.saw(place, pull.head.as_str(), pull.is_open)?;
         if let Some(skip) = self.skip(place, &pull, asked)? {
             tracing::info!(%place, ?skip, "not reviewed");
-            return Ok(());
+            return Ok(Outcome::Skipped(skip));
         }
         let check = self.forge.begin_check(place, &pull.head, &self.settings.review.check_name).await?;
         match self.review_head(place, &pull, leased).await {
-            Ok(Some(verdict)) => self.end_check(place, check, &verdict).await,
-            Ok(None) => self.end_check(place, check, &overtaken()).await,
+            Ok(Some((review, fail_on))) => {
+                self.end_check(place, check, &say::verdict(&review, fail_on)).await?;
+                Ok(Outcome::Said(Box::new((review, fail_on))))
+            }
+            Ok(None) => {
+                self.end_check(place, check, &overtaken()).await?;
+                Ok(Outcome::Overtaken)
+            }
             Err(trouble) => {
                 if leased.attempts + 1 >= self.settings.queue.attempts {
                     // Nobody waits for a check that never ends, and nobody takes silence for green.
@@ -146,16 +163,13 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     }
 
     /// The review of one head: read, planned against what was said, and said. `None` when a newer push overtook it.
-    async fn review_head(&self, place: &Place, pull: &Pull, leased: &Leased) -> Result<Option<Verdict>, Trouble> {
-        let ready = self.ready(place, pull).await?;
-        let fail_on = ready.engine.config().review.fail_on;
-        let review = tokio::task::spawn_blocking(move || {
-            let Ready { engine, versions, held } = ready;
-            let review = engine.review(versions);
-            drop(held);
-            review
-        });
-        let review = review.await.map_err(|_| Trouble::Broken)?;
+    async fn review_head(
+        &self,
+        place: &Place,
+        pull: &Pull,
+        leased: &Leased,
+    ) -> Result<Option<(Review, FailOn)>, Trouble> {
+        let (review, fail_on) = look(self.ready(place, pull).await?).await?;
         let conversation = self.forge.conversation(place).await?;
         if self.is_overtaken(place, pull, leased).await? {
             return Ok(None);
@@ -167,7 +181,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         if !self.carry_out(place, pull, &review, &plan).await? {
             return Ok(None);
         }
-        Ok(Some(say::verdict(&review, fail_on)))
+        Ok(Some((review, fail_on)))
     }
 
     /// Whether what was read is not the newest any more.
@@ -183,8 +197,19 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     /// The change of a pull request and an engine under the base branch's rules.
     pub(crate) async fn ready(&self, place: &Place, pull: &Pull) -> Result<Ready, Trouble> {
         let merge_base = self.forge.merge_base(place, &pull.base, &pull.head).await?;
-        let held = self.commits(place, &[pull.base.clone(), merge_base.clone(), pull.head.clone()]).await?;
-        let (house, base, head) = (Arc::clone(&self.house), pull.base.clone(), pull.head.clone());
+        self.ready_between(place, &pull.base, merge_base, &pull.head).await
+    }
+
+    /// What lies between two commits, and an engine under the rules of a third.
+    pub(crate) async fn ready_between(
+        &self,
+        place: &Place,
+        rules_of: &CommitId,
+        merge_base: CommitId,
+        head: &CommitId,
+    ) -> Result<Ready, Trouble> {
+        let held = self.commits(place, &[rules_of.clone(), merge_base.clone(), head.clone()]).await?;
+        let (house, base, head) = (Arc::clone(&self.house), rules_of.clone(), head.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Ready, Trouble> {
             let tree = held.repository.tree(&base)?;
             let (engine, notices) = house.engine(&*tree)?;
@@ -205,8 +230,9 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
 
     /// Says what is planned. False when the head it speaks about is gone.
     async fn carry_out(&self, place: &Place, pull: &Pull, review: &Review, plan: &Plan) -> Result<bool, Trouble> {
-        for node in &plan.resolve {
+        for (node, about, path) in &plan.resolve {
             self.forge.resolve(place, node).await?;
+            self.note_mended(place, pull, about, path)?;
         }
         for (node, first, words) in &plan.reopen {
             self.forge.reopen(place, node).await?;
@@ -236,10 +262,34 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         Ok(true)
     }
 
+    /// Findings that are gone though nobody took our patch were mended in another way: an answer, too.
+    fn note_mended(&self, place: &Place, pull: &Pull, about: &[Marker], path: &str) -> Result<(), Trouble> {
+        let open = self.ledger.open_offers(place)?;
+        let is_open = |marker: &&Marker| open.iter().any(|open| open.offered.marker.fingerprint == marker.fingerprint);
+        let entries: Vec<Entry> =
+            about.iter().filter(is_open).map(|marker| harvest::mended(place, marker, path, &pull.head)).collect();
+        self.journal.append(&entries)?;
+        for entry in &entries {
+            self.ledger.end_offer(place, &entry.fingerprint)?;
+        }
+        Ok(())
+    }
+
     /// The conversation of a pull request.
     pub(crate) async fn conversation(&self, place: &Place) -> Result<Conversation, Trouble> {
         Ok(self.forge.conversation(place).await?)
     }
+}
+
+/// Reviews what is ready, where blocking is allowed.
+pub(crate) async fn look(ready: Ready) -> Result<(Review, FailOn), Trouble> {
+    let reviewed = tokio::task::spawn_blocking(move || {
+        let Ready { engine, versions, held } = ready;
+        let review = engine.review(versions);
+        drop(held);
+        (review, engine.config().review.fail_on)
+    });
+    reviewed.await.map_err(|_| Trouble::Broken)
 }
 
 /// A check run whose commit is no longer the newest.

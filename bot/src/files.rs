@@ -15,6 +15,16 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
 }
 
+/// The text of a file that may be no longer than this.
+pub(crate) fn read_at_most(path: &Path, most: usize) -> Result<String> {
+    use std::io::Read as _;
+    let failed = || format!("cannot read `{}`", path.display());
+    let mut text = String::new();
+    File::open(path).with_context(failed)?.take(most as u64 + 1).read_to_string(&mut text).with_context(failed)?;
+    anyhow::ensure!(text.len() <= most, "`{}` is longer than {most} bytes", path.display());
+    Ok(text)
+}
+
 /// Makes a folder that only its owner may look into.
 pub(crate) fn make_private(folder: &Path) -> Result<()> {
     let failed = || format!("cannot make the folder `{}`", folder.display());
@@ -54,6 +64,17 @@ pub(crate) fn append(path: &Path, text: &str) -> Result<()> {
 /// Writes a whole file.
 pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Writes a file that only its owner may read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+    let failed = || format!("cannot write `{}`", path.display());
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(failed)?;
+    file.write_all(text.as_bytes()).with_context(failed)
 }
 
 /// The folders two levels below this one (`OWNER/NAME.git`), with their size in bytes and when they were last used.

@@ -81,6 +81,8 @@ pub(crate) struct Pull {
     /// Its own newest commit.
     pub(crate) head: CommitId,
     pub(crate) head_branch: String,
+    /// The repository its commits come from; none when that was deleted.
+    pub(crate) head_repo: Option<String>,
     /// Whether its commits come from another repository.
     pub(crate) is_fork: bool,
     pub(crate) labels: Vec<String>,

@@ -107,6 +107,20 @@ impl GitHub {
     }
 }
 
+/// Buys what GitHub made of a manifest. The code is worth one use within an hour, and needs no token.
+///
+/// # Errors
+/// [`ForgeError`].
+pub(crate) async fn convert_manifest(api: &str, code: &str) -> Answer<Value> {
+    let what = "make the App";
+    let garbled = |message: String| ForgeError::Garbled { what: what.into(), message };
+    let client = octocrab::Octocrab::builder().base_uri(api).map_err(|error| garbled(error.to_string()))?.build();
+    let client = client.map_err(|error| garbled(error.to_string()))?;
+    let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
+    let path = format!("/app-manifests/{code}/conversions");
+    Ok(Api::new(client, api).write("POST", &path, &Value::Null, what).await?.body)
+}
+
 fn at_pull(place: &Place) -> String {
     format!("/repos/{}/pulls/{}", place.repo, place.number)
 }
@@ -177,6 +191,7 @@ impl Forge for GitHub {
             head_branch: wire.head.branch,
             // A fork that was deleted is nobody's we know.
             is_fork: from.as_deref() != Some(place.repo.as_str()),
+            head_repo: from,
             labels: wire.labels.into_iter().map(|label| label.name).collect(),
         })
     }

@@ -105,6 +105,13 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     }
 }
 
+/// The finding of an offer is gone in a commit, by other means than the offer.
+pub(crate) fn mended(place: &Place, marker: &Marker, path: &str, head: &CommitId) -> Entry {
+    let harvest = Harvest { place, known: Vec::new(), new: Vec::new() };
+    let key = format!("mended:{}:{head}", marker.fingerprint);
+    harvest.entry(key, Kind::Mended, marker, path, "", format!("head {head}"))
+}
+
 /// What the newest commit has where the offer was made.
 fn judge(repository: &Arc<Repository>, open: &Open, newest: &CommitId) -> Outcome {
     let text = |commit: &CommitId, path: &RepoPath| {

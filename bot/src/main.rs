@@ -14,10 +14,12 @@ mod harvest;
 mod inforce;
 mod ledger;
 mod metrics;
+mod oneshot;
 mod queue;
 mod say;
 mod serve;
 mod settings;
+mod setup;
 mod talk;
 mod token;
 mod worker;
@@ -46,7 +48,8 @@ fn run(args: &Args) -> Result<ExitCode> {
     let runtime = runtime.context("cannot start the runtime")?;
     match &args.command {
         Command::Serve => runtime.block_on(serve::run(settings, args.config.as_deref())),
-        Command::ReviewPr(_) | Command::Setup(_) => anyhow::bail!("not built yet"),
+        Command::ReviewPr(given) => runtime.block_on(oneshot::run(settings, given)),
+        Command::Setup(given) => runtime.block_on(setup::run(&settings, given)),
         Command::Redeliver(given) => redeliver(&settings, given),
         Command::Replay(given) => replay(&settings, given),
         Command::Token { command: args::Token::Check } => runtime.block_on(token::check(&settings)),

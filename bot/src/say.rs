@@ -35,8 +35,8 @@ pub(crate) struct Plan {
     pub(crate) on_files: Vec<NewComment>,
     /// Threads whose finding is back, by node and first comment.
     pub(crate) reopen: Vec<(String, u64, String)>,
-    /// Threads whose finding is gone.
-    pub(crate) resolve: Vec<String>,
+    /// Threads whose findings are gone, with what they were about and where.
+    pub(crate) resolve: Vec<(String, Vec<Marker>, String)>,
     /// Comments that nobody answered and that are about lines that are gone.
     pub(crate) minimize: Vec<String>,
     /// What is offered in the review, for noticing later that it was taken.
@@ -142,7 +142,7 @@ fn close_gone(review: &Review, before: &Before<'_>, us: &dyn Fn(&str) -> bool, p
             continue;
         }
         if !thread.is_resolved {
-            plan.resolve.push(thread.node.clone());
+            plan.resolve.push((thread.node.clone(), markers(&first.body).collect(), thread.path.clone()));
         }
         let nobody_answered = thread.comments.iter().all(|said| said.is_ours) && first.reactions.is_empty();
         let is_over = !thread.is_resolved || closed_by_us(thread, us);
@@ -255,13 +255,7 @@ pub(crate) fn without_lines(review: &Review, new: &NewReview) -> NewReview {
 
 /// How the check run ends. Never green when something could not be reviewed.
 pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
-    let least = match fail_on {
-        FailOn::Error => Some(Severity::Error),
-        FailOn::Warning => Some(Severity::Warning),
-        FailOn::Info => Some(Severity::Info),
-        FailOn::Never => None,
-    };
-    let fails = least.is_some_and(|least| review.worst().is_some_and(|worst| worst >= least));
+    let fails = least(fail_on).is_some_and(|least| review.worst().is_some_and(|worst| worst >= least));
     let conclusion = match (fails, review.is_incomplete()) {
         (true, _) => Conclusion::Failure,
         (false, true) => Conclusion::Neutral,
@@ -272,6 +266,16 @@ pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
         title: words::title(review),
         summary: words::summary(review),
         annotations: review.told().take(ANNOTATIONS).map(annotation).collect(),
+    }
+}
+
+/// The least severity that fails.
+pub(crate) fn least(fail_on: FailOn) -> Option<Severity> {
+    match fail_on {
+        FailOn::Error => Some(Severity::Error),
+        FailOn::Warning => Some(Severity::Warning),
+        FailOn::Info => Some(Severity::Info),
+        FailOn::Never => None,
     }
 }
 

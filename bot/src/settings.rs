@@ -204,7 +204,8 @@ impl File {
         Ok(file)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether the settings fit together.
+    pub(crate) fn check(&self) -> Result<()> {
         for (key, address) in [("github.api", &self.github.api), ("github.web", &self.github.web)] {
             let url = url::Url::parse(address).with_context(|| format!("`{key} = \"{address}\"` is no address"))?;
             let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));

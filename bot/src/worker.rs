@@ -117,7 +117,7 @@ async fn alive<F: Forge, Q: Queue, T>(
 
 async fn run<F: Forge, Q: Queue>(bot: &Arc<Bot<F, Q>>, leased: &Leased) -> Result<(), Trouble> {
     match &leased.task {
-        Task::Review { place, asked } => bot.review(place, *asked, leased).await,
+        Task::Review { place, asked } => bot.review(place, *asked, leased).await.map(drop),
         Task::Command { place, comment } => bot.obey(place, comment).await,
         Task::Harvest { place } => bot.harvest(place).await,
     }

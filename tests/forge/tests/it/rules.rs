@@ -99,7 +99,8 @@ fn an_app_does_only_what_it_was_given() {
     let token = mint(&scene.forge);
     let ask = |method: &str, path: &str, body| call(&scene.forge, method, path, &token, body);
     assert_eq!(ask("GET", "/repos/acme/demo/pulls/1", None).0, 200);
-    let (status, answer) = ask("POST", "/repos/acme/demo/pulls/1/reviews", Some(json!({ "event": "COMMENT", "body": "x" })));
+    let (status, answer) =
+        ask("POST", "/repos/acme/demo/pulls/1/reviews", Some(json!({ "event": "COMMENT", "body": "x" })));
     assert_eq!((status, &answer["message"]), (403, &json!("Resource not accessible by integration")));
     let head = scene.repo.head("topic").unwrap();
     let run = json!({ "name": "x", "head_sha": head });
@@ -199,7 +200,8 @@ fn a_binary_file_has_no_patch() {
 #[test]
 fn annotations_are_added_to_those_before() {
     let scene = scene();
-    let note = json!({ "path": "src/main.rs", "start_line": 2, "end_line": 2, "annotation_level": "notice", "message": "x" });
+    let note =
+        json!({ "path": "src/main.rs", "start_line": 2, "end_line": 2, "annotation_level": "notice", "message": "x" });
     let output = json!({ "title": "t", "summary": "s", "annotations": vec![note; 50] });
     let head = scene.repo.head("topic").unwrap();
     let body = json!({ "name": "x", "head_sha": head, "output": output });
