@@ -232,6 +232,8 @@ section! {
         max_passes: u32,
         /// The most tokens of one answer.
         max_answer_tokens: u32,
+        /// A folder of texts that models are asked with in place of the compiled-in ones; empty for none.
+        prompts: PathBuf,
     }
 }
 
@@ -331,8 +333,9 @@ pub enum ConfigError {
     },
 }
 
-/// Settings that open the network. A cloned repository must not be able to.
-pub const PERSONAL: [&str; 4] = ["model.ollama", "model.allow_remote", "model.adapters", "docs.allow_private"];
+/// Settings that open the network, or say what a model is told to do. A cloned repository must not be able to.
+pub const PERSONAL: [&str; 5] =
+    ["model.ollama", "model.allow_remote", "model.adapters", "suggest.prompts", "docs.allow_private"];
 
 /// [`DEFAULT_TOML`] as a repository may have it: the settings in [`PERSONAL`] are commented out.
 pub fn repository_toml() -> String {
@@ -539,9 +542,12 @@ mod tests {
 
     #[test]
     fn a_repository_cannot_open_the_network() {
-        for text in
-            ["[model]\nallow_remote = true", "model.ollama = 'http://example.org'", "docs = { allow_private = true }"]
-        {
+        for text in [
+            "[model]\nallow_remote = true",
+            "model.ollama = 'http://example.org'",
+            "docs = { allow_private = true }",
+            "suggest.prompts = '.'",
+        ] {
             let error = Layers::default().repository_file("apprentice.toml".into(), text).unwrap_err();
             assert!(error.to_string().contains("not for a repository"), "{error}");
             Layers::default().file("own.toml".into(), text).unwrap();

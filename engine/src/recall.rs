@@ -10,6 +10,7 @@ pub mod evidence;
 mod folder;
 mod tokens;
 mod twin;
+mod code;
 mod store;
 mod vector;
 mod passage;

@@ -12,9 +12,11 @@ mod decode;
 mod excerpt;
 mod mend;
 mod prompt;
+mod prompts;
 mod words;
 
 use std::{
+    borrow::Cow,
     sync::{Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -25,6 +27,7 @@ pub use decode::{Message, Remark, Weight, changes_schema, message_schema, remark
 pub use excerpt::{Excerpt, Shown};
 pub use mend::NoEdit;
 pub use prompt::{Kind, Nonce, Piece, Task};
+pub use prompts::{NAMES as PROMPTS, PromptError, Prompts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -51,6 +54,7 @@ pub struct Limits {
 pub struct Suggester<'a> {
     model: &'a dyn Model,
     answers: Option<&'a Answers>,
+    prompts: Cow<'a, Prompts>,
     nonce: Nonce,
     limits: Limits,
     stop: &'a AtomicBool,
@@ -143,7 +147,13 @@ impl<'a> Suggester<'a> {
         stop: &'a AtomicBool,
     ) -> Result<Self, String> {
         let spent = Mutex::new(Spent { model: model.name().to_owned(), ..Spent::default() });
-        Ok(Self { model, answers, nonce: Nonce::new()?, limits, stop, spent })
+        Ok(Self { model, answers, prompts: Cow::default(), nonce: Nonce::new()?, limits, stop, spent })
+    }
+
+    /// The same, asking in these words.
+    #[must_use]
+    pub fn in_words(self, prompts: &'a Prompts) -> Self {
+        Self { prompts: Cow::Borrowed(prompts), ..self }
     }
 
     /// The model.
@@ -232,7 +242,7 @@ impl<'a> Suggester<'a> {
                 break;
             }
             turns.push(Turn::new(Role::Assistant, clean::clean(&text)));
-            turns.push(prompt::again(&self.nonce, Task::Fix, &mended.issues[mended.issues.len() - 1..]));
+            turns.push(prompt::again(&self.prompts, &self.nonce, Task::Fix, &mended.issues[mended.issues.len() - 1..]));
             last = Some(text);
         }
         Ok(mended)
@@ -277,14 +287,14 @@ impl<'a> Suggester<'a> {
     ) -> Result<(Vec<Turn>, usize), NoAnswer> {
         let window = self.model.window();
         let size = |turns: &[Turn]| turns.iter().map(|turn| self.model.count(&turn.text) + TURN).sum::<usize>();
-        let bare = size(&prompt::question(&self.nonce, task, &must)) + answer;
+        let bare = size(&prompt::question(&self.prompts, &self.nonce, task, &must)) + answer;
         let Some(room) = window.checked_sub(bare) else { return Err(NoAnswer::TooLong { window }) };
         // Fences are half of what a small piece takes. Where two pieces meet, one token may become two.
         let count = |piece: &Piece| self.model.count(&prompt::fenced(&self.nonce, piece)) + 2;
         let fitted = budget::fit(beside, room, &count);
         let mut pieces = fitted.taken;
         pieces.extend(must);
-        Ok((prompt::question(&self.nonce, task, &pieces), fitted.left))
+        Ok((prompt::question(&self.prompts, &self.nonce, task, &pieces), fitted.left))
     }
 
     /// Asks, and asks again when the answer is not of the form that was asked for.
@@ -300,7 +310,7 @@ impl<'a> Suggester<'a> {
                         return Err(NoAnswer::Malformed(why));
                     }
                     turns.push(Turn::new(Role::Assistant, clean::clean(&text)));
-                    turns.push(prompt::again(&self.nonce, task, &[why]));
+                    turns.push(prompt::again(&self.prompts, &self.nonce, task, &[why]));
                     last = Some(text);
                 }
             }
@@ -327,19 +337,17 @@ impl<'a> Suggester<'a> {
             self.spend(|spent| spent.kept += 1);
             return Ok(kept);
         }
-        let answer = match self.model.answer(&request, &mut |_| {}) {
+        let answer = self.model.answer(&request, &mut |_| {});
+        self.note(self.model.unanswered());
+        let answer = match answer {
             Err(ModelError::TooLong { window, .. }) => return Err(NoAnswer::TooLong { window }),
             other => other?,
         };
         self.spend(|spent| {
             spent.asked += 1;
             spent.usage += answer.usage;
-            for notice in &answer.notices {
-                if !spent.notices.contains(notice) {
-                    spent.notices.push(notice.clone());
-                }
-            }
         });
+        self.note(answer.notices);
         if words::betrays(&self.nonce, &answer.text) {
             return Err(NoAnswer::Betrayed);
         }
@@ -347,6 +355,17 @@ impl<'a> Suggester<'a> {
             answers.put(&key, &answer.text);
         }
         Ok(answer.text)
+    }
+
+    /// Keeps what the reader should know, each thing once.
+    fn note(&self, notices: Vec<Notice>) {
+        self.spend(|spent| {
+            for notice in notices {
+                if !spent.notices.contains(&notice) {
+                    spent.notices.push(notice);
+                }
+            }
+        });
     }
 
     fn spend(&self, change: impl FnOnce(&mut Spent)) {

@@ -21,7 +21,7 @@ use engine::{
     recall::{documents, evidence::Recall, tree},
     review::Baseline,
     source::{Ignored, RepoPath},
-    suggest::Answers,
+    suggest::{Answers, PROMPTS, Prompts},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -133,7 +133,32 @@ impl Setup {
             answers.map_err(|why| notices.push(Notice::note("model", format!("its answers are not kept: {why}")))).ok()
         });
         let progress = progress(model.name());
-        (Some(Adviser { answers, progress, ..Adviser::new(model) }), notices)
+        let prompts = match self.prompts() {
+            Ok(prompts) => prompts,
+            Err(error) => return (None, vec![Notice::failure("suggest.prompts", format!("{error:#}"))]),
+        };
+        (Some(Adviser { answers, prompts, progress, ..Adviser::new(model) }), notices)
+    }
+
+    /// What models are asked with: the compiled-in texts, and a person's own in place of those that lie in his folder.
+    fn prompts(&self) -> Result<Prompts> {
+        let mut prompts = Prompts::default();
+        let folder = &self.config.suggest.prompts;
+        if folder.as_os_str().is_empty() {
+            return Ok(prompts);
+        }
+        let own = env::user_config().and_then(|file| file.parent().map(Path::to_owned)).unwrap_or_default();
+        let folder = own.join(folder);
+        if !files::exists(&folder) {
+            return Err(anyhow!("there is no folder `{}`", folder.display()));
+        }
+        for name in PROMPTS {
+            let file = folder.join(format!("{name}.md"));
+            if let Some(text) = files::read_if_there(&file)? {
+                prompts.replace(name, text).with_context(|| format!("cannot ask with `{}`", file.display()))?;
+            }
+        }
+        Ok(prompts)
     }
 
     /// An engine that asks the model that is configured, if one is; one that cannot be had is an error.

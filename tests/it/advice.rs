@@ -81,6 +81,33 @@ fn what_does_not_hold_goes_back_to_the_model_and_is_told_as_words_if_it_never_ho
 }
 
 #[test]
+fn a_patch_of_a_models_own_finding_that_makes_a_rule_speak_is_only_words() {
+    // It applies, parses, changes the reviewed line alone, and there is no check that could say that its finding is gone:
+    // the rule that it wakes is all that stands against it.
+    let worse = "    return eval(items)";
+    let repo = staged(&[remark(Some(worse)), edit(worse), edit(worse)]);
+    let json = asked(&repo, &["review", "--no-linters", "--format", "json"]).expect_code(0).json();
+    let finding = &json["findings"][0];
+    assert_eq!((&finding["check"], &finding["patch"]), (&json!("model/bug"), &Value::Null), "{finding:#}");
+    assert_eq!(finding["unproven"], "its result has a new finding of `python/eval-call`");
+}
+
+#[test]
+fn a_person_may_ask_in_other_words_and_a_repository_may_not() {
+    let mut repo = staged(&[json!({ "when": "Look for wrong indices.", "say": "{\"findings\": []}" })]);
+    repo.write("../own/apprentice.toml", "[suggest]\nprompts = \"words\"\n");
+    repo.set("APPRENTICE_CONFIG", repo.path("../own/apprentice.toml"));
+    asked(&repo, &["review"]).expect_code(2).expect_said("there is no folder");
+    repo.write("../own/words/review.md", "Look for wrong indices.\n");
+    let json = asked(&repo, &["review", "--format", "json"]).expect_code(0).json();
+    assert_eq!(json["model"]["asked"], 1, "what is not in the folder is as compiled in: {json:#}");
+    repo.write("../own/words/policy.md", "Be kind.\n");
+    asked(&repo, &["review"]).expect_code(2).expect_said("policy.md").expect_said("it lacks `<<<{{nonce}}`");
+    repo.write("apprentice.toml", "[suggest]\nprompts = \".\"\n");
+    asked(&repo, &["review"]).expect_code(2).expect_said("is not for a repository to say");
+}
+
+#[test]
 fn a_model_may_mend_what_a_rule_found_and_the_rule_decides() {
     let repo = TempRepo::with(&[("run.py", "import os\n")]);
     let code = "import os\n\n\ndef run(text):\n    return eval(text)\n";

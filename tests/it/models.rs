@@ -1,6 +1,8 @@
-//! Do models on servers answer, and does nothing that a server does harm whoever asks? Against servers made up here that
-//! speak as real ones were heard to (Ollama 0.12.11, llama-cpp-python 0.3.36), and against real ones where there are any.
+//! Do models on servers answer, and does nothing that a server does harm whoever asks? Against what real ones were heard
+//! to say (Ollama 0.12.11, llama-cpp-python 0.3.36), against servers made up here that speak like them and do worse, and
+//! against real ones where there are any.
 
+mod hostile;
 mod ollama;
 mod openai;
 mod pull;
@@ -56,6 +58,16 @@ fn ask(model: &dyn Model, question: &Question<'_>, stop: &AtomicBool) -> (Result
         assert_eq!(told.concat(), answer.text);
     }
     (answer, told)
+}
+
+/// What the real servers were asked when they were recorded.
+fn recorded() -> Question<'static> {
+    Question {
+        text: "Is water wet? Answer in JSON with the key good.",
+        schema: Some(schema()),
+        most: 24,
+        within: Duration::from_secs(120),
+    }
 }
 
 fn answer(model: &dyn Model) -> Result<Answer, ModelError> {

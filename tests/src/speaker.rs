@@ -1,9 +1,13 @@
-//! A server of our own on this machine that says what a test wants, piece by piece, and remembers what it was told.
+//! A server of our own on this machine that says what a test wants, piece by piece, or what a real one was heard to say,
+//! and remembers what it was told.
+#![expect(clippy::disallowed_methods, reason = "reads what was recorded of real servers")]
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -50,12 +54,19 @@ pub struct Speech {
     steps: Vec<Step>,
     /// The length that the head claims; without it the pieces are sent as chunks.
     length: Option<usize>,
+    /// What is sent instead of all this: a whole answer with its head.
+    raw: Option<Vec<u8>>,
 }
 
 impl Speech {
     /// An answer without a body so far.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), steps: Vec::new(), length: None }
+        Self { status, headers: Vec::new(), steps: Vec::new(), length: None, raw: None }
+    }
+
+    /// Every byte of an answer that was recorded.
+    pub fn recorded(exchange: &Exchange) -> Self {
+        Self { raw: Some(exchange.answer.clone()), ..Self::status(200) }
     }
 
     /// A JSON value.
@@ -151,6 +162,74 @@ impl Speech {
     }
 }
 
+/// What a client asked a real server and what that answered: a file of `tests/data/servers`.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// `GET`, `POST`.
+    pub method: String,
+    /// The path that was asked.
+    pub path: String,
+    /// The body of the request, where it is JSON.
+    pub body: Value,
+    /// The answer as it came, its head included.
+    pub answer: Vec<u8>,
+}
+
+impl Exchange {
+    /// The exchange of this name.
+    ///
+    /// # Panics
+    /// When there is none, or it is no exchange.
+    pub fn read(name: &str) -> Self {
+        let file = recordings().join(format!("{name}.http"));
+        let bytes = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let find = |from: usize, what: &[u8]| {
+            let at = bytes[from..].windows(what.len()).position(|window| window == what);
+            from + at.unwrap_or_else(|| panic!("{name}: no {what:?}"))
+        };
+        let head = find(0, b"\r\n\r\n") + 4;
+        let answer = find(head, b"HTTP/1.1 ");
+        let first = String::from_utf8_lossy(&bytes[..find(0, b"\r\n")]).into_owned();
+        let mut words = first.split(' ').map(str::to_owned);
+        Self {
+            method: words.next().expect("a method"),
+            path: words.next().expect("a path"),
+            body: serde_json::from_slice(&bytes[head..answer]).unwrap_or(Value::Null),
+            answer: bytes[answer..].to_vec(),
+        }
+    }
+
+    /// Every exchange with a server, by the beginning of their names.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn all(server: &str) -> Vec<Self> {
+        let files = fs::read_dir(recordings()).expect("tests/data/servers").flatten();
+        let names = files.filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".http")?.to_owned()));
+        let mut names: Vec<String> = names.filter(|name| name.starts_with(server)).collect();
+        names.sort_unstable();
+        assert!(!names.is_empty(), "nothing was recorded of {server}");
+        names.iter().map(|name| Self::read(name)).collect()
+    }
+
+    fn answers(&self, heard: &Heard) -> bool {
+        (&self.method, &self.path, &self.body) == (&heard.method, &heard.path, &heard.body)
+    }
+}
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/servers")
+}
+
+/// A server that answers every byte as a real one did, and only what that was asked, word for word.
+pub fn replay(server: &str) -> Speaker {
+    let exchanges = Exchange::all(server);
+    Speaker::new(move |heard| match exchanges.iter().find(|exchange| exchange.answers(heard)) {
+        Some(exchange) => Speech::recorded(exchange),
+        None => Speech::refusal(501, &serde_json::json!({ "error": "this was not recorded" })),
+    })
+}
+
 /// A server that answers until it is dropped.
 pub struct Speaker {
     address: String,
@@ -176,9 +255,15 @@ impl Speaker {
                 }
                 let (kept, left, answer) = (Arc::clone(&kept), Arc::clone(&left), Arc::clone(&answer));
                 thread::spawn(move || {
-                    let said = hear(&stream, &kept).map(|heard| speak(&stream, &answer(&heard)));
-                    if matches!(said, Some(Err(_))) {
-                        left.fetch_add(1, Ordering::Relaxed);
+                    while let Some(heard) = hear(&stream, &kept) {
+                        match speak(&stream, &answer(&heard)) {
+                            Ok(Then::Listen) => {}
+                            Ok(Then::Close) => return,
+                            Err(_) => {
+                                left.fetch_add(1, Ordering::Relaxed);
+                                return;
+                            }
+                        }
                     }
                 });
             }
@@ -253,8 +338,17 @@ fn hear(stream: &TcpStream, kept: &Mutex<Vec<Heard>>) -> Option<Heard> {
     kept.last().cloned()
 }
 
+/// What becomes of a connection after an answer: what was recorded keeps it open, as the real server did.
+enum Then {
+    Listen,
+    Close,
+}
+
 /// An error means that whoever asked has gone.
-fn speak(mut stream: &TcpStream, speech: &Speech) -> std::io::Result<()> {
+fn speak(mut stream: &TcpStream, speech: &Speech) -> std::io::Result<Then> {
+    if let Some(bytes) = &speech.raw {
+        return stream.write_all(bytes).map(|()| Then::Listen);
+    }
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", speech.status);
     head += &match speech.length {
         Some(length) => format!("Content-Length: {length}\r\n"),
@@ -273,7 +367,7 @@ fn speak(mut stream: &TcpStream, speech: &Speech) -> std::io::Result<()> {
             Step::Say(bytes) if bytes.is_empty() => {}
             Step::Say(bytes) => say(stream, bytes)?,
             Step::Wait(pause) => thread::sleep(*pause),
-            Step::Drop => return Ok(()),
+            Step::Drop => return Ok(Then::Close),
             Step::Hang => {
                 // Reading ends when whoever asked closes his side.
                 let _ = stream.read(&mut [0]);
@@ -284,8 +378,8 @@ fn speak(mut stream: &TcpStream, speech: &Speech) -> std::io::Result<()> {
             },
         }
     }
-    match speech.length {
-        Some(_) => Ok(()),
-        None => stream.write_all(b"0\r\n\r\n"),
+    if speech.length.is_none() {
+        stream.write_all(b"0\r\n\r\n")?;
     }
+    Ok(Then::Close)
 }

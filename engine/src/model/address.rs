@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     net::{SocketAddr, ToSocketAddrs},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -127,12 +128,44 @@ impl Place {
 
     /// What the reader should know when so many tokens left this machine; none where nothing did.
     pub(super) fn left(&self, tokens: usize) -> Option<Notice> {
-        let is_open =
-            self.url.scheme() == "http" && self.addresses.iter().any(|one| !one.ip().to_canonical().is_loopback());
-        let open = if is_open { ", unencrypted" } else { "" };
+        let open = self.in_the_open();
         self.is_remote.then(|| {
             Notice::note(&self.shown, format!("{tokens} tokens were sent to this address{open}; secrets were redacted"))
         })
+    }
+
+    /// The same where no answer came of it, so that it is not known how much of it arrived.
+    pub(super) fn left_in_vain(&self, tokens: usize) -> Option<Notice> {
+        let open = self.in_the_open();
+        self.is_remote.then(|| {
+            let what = format!(
+                "up to {tokens} tokens were sent to this address{open}, though no answer came of it; secrets were redacted"
+            );
+            Notice::note(&self.shown, what)
+        })
+    }
+
+    fn in_the_open(&self) -> &'static str {
+        let is_elsewhere = self.addresses.iter().any(|one| !one.ip().to_canonical().is_loopback());
+        if self.url.scheme() == "http" && is_elsewhere { ", unencrypted" } else { "" }
+    }
+}
+
+/// What left for a server without an answer, until somebody is told.
+#[derive(Debug, Default)]
+pub(super) struct InVain(Mutex<Vec<Notice>>);
+
+impl InVain {
+    /// Keeps what is to be told; the same thing once.
+    pub(super) fn keep(&self, notice: Option<Notice>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = notice.filter(|notice| !kept.contains(notice));
+        kept.extend(new);
+    }
+
+    /// Hands over what was kept.
+    pub(super) fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -325,7 +358,16 @@ mod tests {
         let notice = place.left(7).unwrap();
         assert_eq!(notice.about, "https://ollama.com by way of http://127.0.0.1:11434");
         assert_eq!(notice.what, "7 tokens were sent to this address; secrets were redacted");
+        let vain = place.left_in_vain(7).unwrap();
+        assert_eq!(
+            vain.what,
+            "up to 7 tokens were sent to this address, though no answer came of it; secrets were redacted"
+        );
+        let kept = InVain::default();
+        [Some(vain.clone()), None, Some(vain.clone())].into_iter().for_each(|notice| kept.keep(notice));
+        assert_eq!((kept.take(), kept.take()), (vec![vain], vec![]));
         let other = Place::find("192.0.2.1", &OLLAMA, true).unwrap();
         assert!(other.left(7).unwrap().what.contains("unencrypted"));
+        assert!(other.left_in_vain(7).unwrap().what.contains("unencrypted"));
     }
 }

@@ -27,6 +27,12 @@ pub trait Model: Send + Sync {
     /// [`ModelError`] when there is no whole answer. Nothing is cut silently: a question that does not fit is
     /// [`ModelError::TooLong`].
     fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError>;
+
+    /// What the reader should know of questions that came to no answer: that they left this machine all the same. Each
+    /// is told once.
+    fn unanswered(&self) -> Vec<Notice> {
+        Vec::new()
+    }
 }
 
 /// Who speaks.

@@ -7,7 +7,8 @@ mod part;
 mod pull;
 
 pub use header::About;
-pub use pull::{Limits, Pulled, Source, pull};
+pub use part::Pulled;
+pub use pull::{Limits, Source, pull};
 
 use std::{
     fs::{self, File},

@@ -11,6 +11,7 @@ mod kernel;
 mod linear;
 mod lora;
 mod sampler;
+mod shape;
 mod template;
 #[cfg(target_arch = "x86_64")]
 mod tiles;

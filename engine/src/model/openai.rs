@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::{
     Access, Key, MOST_WINDOW,
-    address::{Kind, MOST_ANSWER, Place, Refusal, SHORT_LIMIT, ServerError, one_line},
+    address::{InVain, Kind, MOST_ANSWER, Place, Refusal, SHORT_LIMIT, ServerError, one_line},
     chat::{Answer, Model, ModelError, Request, Role, Usage},
     estimate::{Estimate, least},
     stream::{Failed, Growing, Lines, MOST_LINE, PULSE, fits, patiently},
@@ -59,6 +59,7 @@ pub struct OpenAi {
     form: AtomicUsize,
     estimate: Estimate,
     notices: Vec<Notice>,
+    in_vain: InVain,
     place: Place,
     client: Client,
 }
@@ -95,6 +96,7 @@ impl OpenAi {
             form: AtomicUsize::new(0),
             estimate: Estimate::default(),
             notices: Vec::new(),
+            in_vain: InVain::default(),
             place,
             client,
         };
@@ -240,6 +242,7 @@ impl OpenAi {
         turns: &[(Role, Cow<'_, str>)],
         request: &Request<'_>,
         form: usize,
+        is_sent: &mut bool,
         told: &mut dyn FnMut(&str),
     ) -> Result<Answer, Unanswered> {
         let estimated = self.estimate.question(turns);
@@ -247,7 +250,9 @@ impl OpenAi {
         let post = self.client.post(url).json(&self.body(turns, request, form)).timeout(request.left());
         let pieces = read_aside(post).map_err(|why| self.broken(0, why))?;
         let mut told_of = Told { growing: Growing::new(request.most), ..Told::default() };
-        match self.listen(&pieces, request, &mut told_of, told) {
+        let ended = self.listen(&pieces, request, &mut told_of, told);
+        *is_sent |= !matches!(ended, Err(Cut::Refused(Refusal::Closed)));
+        match ended {
             Ok(()) => {}
             Err(Cut::Own(error)) => return Err(error.into()),
             Err(Cut::Refused(refusal)) if told_of.growing.pieces > 0 => {
@@ -426,8 +431,18 @@ impl Model for OpenAi {
     fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
         request.go_on()?;
         let turns = self.place.prepare_turns(request.turns);
-        fits(self.estimate.question(&turns), request, self.window)?;
-        patiently(request, &mut || self.in_some_form(&turns, request, told)).map_err(|error| self.hide(error))
+        let estimated = self.estimate.question(&turns);
+        fits(estimated, request, self.window)?;
+        let mut is_sent = false;
+        let answer = patiently(request, &mut || self.in_some_form(&turns, request, &mut is_sent, told));
+        if answer.is_err() && is_sent {
+            self.in_vain.keep(self.place.left_in_vain(estimated));
+        }
+        answer.map_err(|error| self.hide(error))
+    }
+
+    fn unanswered(&self) -> Vec<Notice> {
+        self.in_vain.take()
     }
 }
 
@@ -437,11 +452,12 @@ impl OpenAi {
         &self,
         turns: &[(Role, Cow<'_, str>)],
         request: &Request<'_>,
+        is_sent: &mut bool,
         told: &mut dyn FnMut(&str),
     ) -> Result<Answer, Failed> {
         loop {
             let form = self.form.load(Ordering::Relaxed);
-            match self.ask(turns, request, form, told) {
+            match self.ask(turns, request, form, is_sent, told) {
                 Ok(mut answer) => {
                     answer.notices.extend(request.schema.filter(|_| form > 0).map(|_| self.other_form(form)));
                     return Ok(answer);

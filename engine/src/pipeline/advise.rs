@@ -19,7 +19,9 @@ use crate::{
     },
     review::{Reviewed, Standing},
     source::{Content, RepoPath, SourceFile, Sources},
-    suggest::{Answers, Excerpt, Found, Kind, NoAnswer, Piece, Remark, Shown, Spent, Suggester, Tried, Weight},
+    suggest::{
+        Answers, Excerpt, Found, Kind, NoAnswer, Piece, Prompts, Remark, Shown, Spent, Suggester, Tried, Weight,
+    },
 };
 
 /// A model that reviews, with what it said before.
@@ -28,6 +30,8 @@ pub struct Adviser {
     pub model: Arc<dyn Model>,
     /// What it said before, where that is kept.
     pub answers: Option<Answers>,
+    /// The words in which it is asked.
+    pub prompts: Prompts,
     /// Set to leave off.
     pub stop: Arc<AtomicBool>,
     /// Told before each question what it is about, and nothing when all are asked; one may take seconds or minutes.
@@ -40,7 +44,13 @@ pub type Progress = Box<dyn Fn(&str, usize, usize) + Send + Sync>;
 impl Adviser {
     /// An adviser that keeps no answers, tells no progress and is never stopped.
     pub fn new(model: Arc<dyn Model>) -> Self {
-        Self { model, answers: None, stop: Arc::default(), progress: Box::new(|_, _, _| {}) }
+        Self {
+            model,
+            answers: None,
+            prompts: Prompts::default(),
+            stop: Arc::default(),
+            progress: Box::new(|_, _, _| {}),
+        }
     }
 }
 
@@ -74,7 +84,7 @@ impl Asked<'_> {
         let config = &self.engine.config;
         let answers = self.adviser.answers.as_ref();
         let suggester = match Suggester::new(&*self.adviser.model, answers, self.engine.limits(), &self.adviser.stop) {
-            Ok(suggester) => suggester,
+            Ok(suggester) => suggester.in_words(&self.adviser.prompts),
             Err(why) => return (None, vec![Notice::failure("model", why)]),
         };
         let mut run = Run { asked: self, suggester, notices: Vec::new(), fixes: config.suggest.max_fixes };
@@ -184,6 +194,7 @@ impl Engine {
         let (old, new, change) = (&*old, &*new, &change);
         let asked = Asked { engine: self, adviser, change, old, new, files: &files, linted: &linted, reading: None };
         let suggester = Suggester::new(&*adviser.model, adviser.answers.as_ref(), self.limits(), &adviser.stop).ok()?;
+        let suggester = suggester.in_words(&adviser.prompts);
         let (file, edited) = (&files[0], change.files.first()?);
         let finding = Finding { what: what.to_owned(), ..place(file, lines.0, lines.1) };
         let (from, to) = asked.whole(file, lines);

@@ -25,8 +25,18 @@ pub enum Untold {
     #[error("{0}")]
     NoNonce(String),
     /// The model gave no usable answer.
-    #[error("the model gave no usable answer")]
-    NoAnswer(#[from] NoAnswer),
+    #[error("the model gave no usable answer{}", lines(notices))]
+    NoAnswer {
+        /// Why.
+        #[source]
+        why: NoAnswer,
+        /// What the reader should know all the same: what left this machine.
+        notices: Vec<Notice>,
+    },
+}
+
+fn lines(notices: &[Notice]) -> String {
+    notices.iter().map(|notice| format!("; {}: {}", notice.about, notice.what)).collect()
 }
 
 /// Words with what the reader should know of them.
@@ -114,13 +124,17 @@ impl Engine {
     }
 
     fn with<T>(&self, ask: impl FnOnce(&Suggester<'_>) -> Result<T, NoAnswer>) -> Told<T> {
-        let Adviser { model, answers, stop, progress } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
+        let Adviser { model, answers, prompts, stop, progress } = self.adviser.as_ref().ok_or(Untold::NoModel)?;
         let suggester = Suggester::new(&**model, answers.as_ref(), self.limits(), stop).map_err(Untold::NoNonce)?;
+        let suggester = suggester.in_words(prompts);
         progress("the answer", 0, 1);
         let told = ask(&suggester);
         progress("", 0, 0);
-        let told = told?;
-        Ok((told, suggester.spent().notices))
+        let notices = suggester.spent().notices;
+        match told {
+            Ok(told) => Ok((told, notices)),
+            Err(why) => Err(Untold::NoAnswer { why, notices }),
+        }
     }
 
     /// The files of a change, and its stretches as far as they fit.

@@ -7,6 +7,7 @@ mod measure;
 mod name;
 mod path;
 mod quote;
+mod row;
 mod rows;
 mod scan;
 

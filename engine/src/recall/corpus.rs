@@ -15,8 +15,10 @@ mod open;
 mod put;
 mod refresh;
 mod site;
+mod step;
 
-pub use refresh::{Changes, How, Progress, Spec, SpecError, Wanted, add, refresh};
+pub use refresh::{Spec, SpecError, Wanted, add, refresh};
+pub use step::{Changes, How, Progress};
 
 use std::path::{Path, PathBuf};
 

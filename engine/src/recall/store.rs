@@ -414,7 +414,7 @@ pub(super) fn insert_vectors(
     vectors: &[Vec<f32>],
 ) -> Result<(), IndexError> {
     let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    let codes: Vec<u8> = vectors.iter().flat_map(|vector| super::vector::encode(vector)).collect();
+    let codes: Vec<u8> = vectors.iter().flat_map(|vector| super::code::encode(vector)).collect();
     let run = || -> rusqlite::Result<()> {
         transaction
             .prepare_cached("INSERT OR REPLACE INTO exact(unit, vectors) VALUES(?1, ?2)")?

@@ -1,4 +1,4 @@
-//! Ollama's own protocol.
+//! Ollama's own protocol: as a real server was recorded, and as servers made up here speak it.
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
@@ -10,10 +10,10 @@ use engine::{
         ollama::Chat,
     },
 };
-use kit::speaker::{Heard, Speaker, Speech};
+use kit::speaker::{Exchange, Heard, Speaker, Speech, replay};
 use serde_json::{Value, json};
 
-use super::{Question, SOON, answer, ask, schema, stopped_after};
+use super::{Question, SOON, answer, ask, recorded, schema, stopped_after};
 
 /// What a real server told of SmolLM2, without its tensors and vocabulary.
 fn shown() -> Value {
@@ -95,6 +95,57 @@ fn an_answer_comes_piece_by_piece_with_everything_that_was_asked_for() {
     assert_eq!(body["messages"][1]["role"], "user");
     assert_eq!(body["messages"][1]["content"], "Is this good?");
     assert!(body.get("think").is_none(), "a model that cannot think is not told not to");
+}
+
+#[test]
+fn what_a_real_server_said_is_understood() {
+    let speaker = replay("ollama-0.12.11");
+    let access = Access { ollama: speaker.url(""), window: 1_024, ..Access::default() };
+    let model = Chat::connect("smollm2:135m", &access).expect("the model");
+    assert_eq!((model.name(), model.window()), ("ollama:smollm2:135m@184234c982d1", 1_024));
+    let (answer, told) = ask(&model, &recorded(), &AtomicBool::new(false));
+    let answer = answer.expect("an answer");
+    assert_eq!(told, ["{", "\n ", " \"", "good", "\":", " ", "true", "\n", "}"]);
+    assert_eq!((answer.is_whole, answer.usage.prompt, answer.usage.answer), (true, 29, 10));
+    assert_eq!(answer.notices, []);
+    // The window of the model itself, from the server's description of it.
+    let own = Chat::connect("smollm2:135m", &Access { window: 0, ..access.clone() }).expect("the model");
+    assert_eq!(own.window(), 8_192);
+    // A model that the server does not list, and one that is dropped after it was listed.
+    let missing = Chat::connect("not-there", &access).expect_err("not there");
+    assert!(matches!(&missing, ModelError::Missing { model, .. } if model == "not-there"), "{missing}");
+    let (_speaker, access) = serve(|_| Speech::recorded(&Exchange::read("ollama-0.12.11-chat-404")));
+    assert!(matches!(super::answer(&connect(&access)), Err(ModelError::Missing { .. })));
+}
+
+#[test]
+fn what_a_real_server_said_while_it_fetched_a_model_is_understood() {
+    let pull = |exchange: Exchange| {
+        let speaker = Speaker::new(move |_| Speech::recorded(&exchange));
+        let access = Access { ollama: speaker.url(""), ..Access::default() };
+        let mut told = Vec::new();
+        let ended =
+            engine::model::ollama::pull("smollm2:135m", &access, &AtomicBool::new(false), &mut |what, have, all| {
+                told.push((what.to_owned(), have, all));
+            });
+        (ended, told)
+    };
+    let whole = Exchange::read("ollama-0.12.11-pull-200");
+    let (ended, told) = pull(whole.clone());
+    assert_eq!(ended, Ok(()));
+    assert_eq!(told[0], ("pulling manifest".to_owned(), 0, 0));
+    let weights: Vec<u64> = told
+        .iter()
+        .filter(|(what, _, all)| what == "pulling b179c9523d0e" && *all == 98_362_432)
+        .map(|it| it.1)
+        .collect();
+    assert!(weights.len() > 1 && weights.is_sorted() && weights.last() == Some(&98_362_432), "{weights:?}");
+    assert_eq!(told.last(), Some(&("success".to_owned(), 0, 0)));
+    // The same without its end.
+    let text = String::from_utf8_lossy(&whole.answer);
+    let cut = text.find("15\r\n{\"status\":\"success\"}").expect("the last line");
+    let (ended, _) = pull(Exchange { answer: format!("{}0\r\n\r\n", &text[..cut]).into_bytes(), ..whole });
+    assert!(ended.expect_err("not there yet").to_string().contains("hung up before it had the model"));
 }
 
 #[test]
@@ -285,6 +336,54 @@ fn secrets_do_not_leave_this_machine_and_what_leaves_is_told() {
     let body = speaker.last("/api/chat").body;
     assert!(!body.to_string().contains(&token) && body.to_string().contains("[redacted: GitHub token]"));
     assert_eq!(body["think"], false);
+}
+
+#[test]
+fn what_left_without_an_answer_is_told_too() {
+    let cloud = || json!({ "remote_host": "https://ollama.com:443", "capabilities": ["completion"] });
+    let told = |speech: Speech, is_remote: bool| {
+        let shown = if is_remote { cloud() } else { shown() };
+        let (_speaker, access) = serve_with(shown, "0.12.11", move |_| speech.clone());
+        let model = connect(&Access { allow_remote: true, ..access });
+        answer(&model).expect_err("no answer");
+        let notices = model.unanswered();
+        assert_eq!(model.unanswered(), [], "each is told once");
+        notices.into_iter().map(|notice| notice.what).collect::<Vec<_>>()
+    };
+    let half = || Speech::lines(&[piece("a")]).drop();
+    for speech in [half(), Speech::refusal(500, &json!({ "error": "boom" })), Speech::status(200).drop()] {
+        let told = told(speech, true);
+        assert!(matches!(&told[..], [one] if one.contains("were sent") && one.contains("no answer came")), "{told:?}");
+    }
+    assert!(told(half(), false).is_empty(), "nothing left");
+    // A server that is gone was sent nothing.
+    let (speaker, access) = serve_with(cloud(), "0.12.11", |_| Speech::status(500));
+    let model = connect(&Access { allow_remote: true, ..access });
+    let address = speaker.url("").replace("http://", "");
+    drop(speaker);
+    while std::net::TcpStream::connect(&address).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(answer(&model).expect_err("no answer").to_string().contains("nothing listens there"));
+    assert_eq!(model.unanswered(), []);
+    // An answer tells by itself what left for it.
+    let (_speaker, access) = serve_with(cloud(), "0.12.11", |_| Speech::lines(&said()));
+    let model = connect(&Access { allow_remote: true, ..access });
+    assert_eq!((answer(&model).expect("an answer").notices.len(), model.unanswered().len()), (1, 0));
+}
+
+#[test]
+fn a_review_says_what_left_though_the_model_failed() {
+    let cloud = json!({ "remote_host": "https://ollama.com:443", "capabilities": ["completion"] });
+    let (_speaker, access) = serve_with(cloud, "0.12.11", |_| Speech::refusal(500, &json!({ "error": "boom" })));
+    let repo = kit::TempRepo::with(&[("a.py", "x = 1\n")]);
+    repo.stage("a.py", "x = 2\n");
+    let ollama = format!("model.ollama={}", access.ollama);
+    let set = ["--set", &ollama, "--set", "model.allow_remote=true", "--model", "ollama:tiny"];
+    let ran = repo.apprentice(&[&set[..], &["review"]].concat()).expect_code(2);
+    ran.expect_said("boom").expect_said("though no answer came of it");
+    let ran = repo.apprentice(&[&set[..], &["summarize"]].concat()).expect_code(2);
+    ran.expect_said("boom").expect_said("though no answer came of it");
 }
 
 #[test]

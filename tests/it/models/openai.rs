@@ -1,4 +1,4 @@
-//! OpenAI's protocol, as llama.cpp, llama-cpp-python and vLLM speak it.
+//! OpenAI's protocol: as llama-cpp-python was recorded, and as llama.cpp and vLLM speak it by their documents.
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
@@ -7,10 +7,10 @@ use engine::model::{
     chat::{Model as _, ModelError},
     openai::OpenAi,
 };
-use kit::speaker::{Heard, Speaker, Speech};
+use kit::speaker::{Heard, Speaker, Speech, replay};
 use serde_json::{Value, json};
 
-use super::{Question, SOON, answer, ask, schema, stopped_after};
+use super::{Question, SOON, answer, ask, recorded, schema, stopped_after};
 
 fn models(names: &[&str]) -> Value {
     let data: Vec<Value> =
@@ -82,6 +82,22 @@ fn an_answer_comes_piece_by_piece_with_everything_that_was_asked_for() {
     }
     assert_eq!(heard.body["messages"][0], json!({ "role": "system", "content": "Be brief." }));
     assert!(!heard.headers.contains_key("authorization"));
+}
+
+#[test]
+fn what_a_real_server_said_is_understood() {
+    let speaker = replay("llama-cpp-python-0.3.36");
+    let access = Access { window: 1_024, ..Access::default() };
+    let model = OpenAi::connect(&speaker.url("/v1"), None, &access).expect("the model");
+    assert_eq!((model.name(), model.window()), (&*format!("{}#smollm2", speaker.url("/v1")), 1_024));
+    let (answer, told) = ask(&model, &recorded(), &AtomicBool::new(false));
+    let answer = answer.expect("an answer");
+    assert_eq!(told, ["{", " \"", "good", "\":", " true", " }"]);
+    // It refuses the first way to say the schema, and counts no tokens in a stream, whatever it is asked.
+    assert!(answer.is_whole && answer.notices.len() == 1, "{answer:?}");
+    assert!(answer.notices[0].what.contains("does not know `json_schema`"), "{:?}", answer.notices);
+    assert_eq!(answer.usage.answer, 6);
+    assert_eq!(speaker.paths(), ["/v1/models", "/props", "/v1/chat/completions", "/v1/chat/completions"]);
 }
 
 #[test]
@@ -296,6 +312,25 @@ fn the_key_is_shown_to_the_server_and_to_nobody_else() {
     let error = answer(&model).expect_err("refused").to_string();
     assert!(error.contains("strange [redacted: key]") && !format!("{model:?}").contains(secret), "{error}");
     assert_eq!(speaker.last("/v1/models").headers["authorization"], format!("Bearer {secret}"));
+}
+
+#[test]
+fn what_left_without_an_answer_is_told_too() {
+    // 0.0.0.0 is this machine, and not an address that is known to be it.
+    let told = |speech: Speech| {
+        let speaker = serve(move |_| speech.clone());
+        let address = speaker.url("/v1").replace("127.0.0.1", "0.0.0.0");
+        let access = Access { allow_remote: true, ..Access::default() };
+        let model = OpenAi::connect(&address, None, &access).expect("a model");
+        let answered = answer(&model);
+        (answered.is_ok(), model.unanswered().into_iter().map(|notice| notice.what).collect::<Vec<_>>())
+    };
+    for speech in [Speech::events(&[piece("a")]).drop(), Speech::refusal(500, &json!({ "error": "boom" }))] {
+        let (is_answered, told) = told(speech);
+        assert!(!is_answered);
+        assert!(matches!(&told[..], [one] if one.contains("unencrypted, though no answer came")), "{told:?}");
+    }
+    assert_eq!(told(said()), (true, vec![]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! `APPRENTICE_TEST_OLLAMA` is the address of an Ollama server that has `smollm2:135m`; `APPRENTICE_TEST_LLAMA_SERVER` the
 //! address of a llama.cpp or llama-cpp-python server with it. Both on this machine. Left out, loudly, where not set.
+//! scripts/test-servers.sh builds and starts both, and records what they say.
 #![expect(clippy::disallowed_methods, reason = "a test is told by the environment where servers are")]
 
 use std::{sync::atomic::AtomicBool, time::Duration};
@@ -13,7 +14,7 @@ use engine::model::{
     openai::OpenAi,
 };
 
-use super::{Question, SOON, ask, schema, stopped_after};
+use super::{Question, SOON, ask, recorded, stopped_after};
 
 fn address(variable: &str) -> Option<String> {
     let address = std::env::var(variable).ok().filter(|address| !address.is_empty());
@@ -24,13 +25,7 @@ fn address(variable: &str) -> Option<String> {
 }
 
 fn answers(model: &dyn Model) {
-    let question = Question {
-        text: "Is water wet? Answer in JSON with the key good.",
-        schema: Some(schema()),
-        most: 24,
-        within: Duration::from_secs(120),
-    };
-    let (answer, told) = ask(model, &question, &AtomicBool::new(false));
+    let (answer, told) = ask(model, &recorded(), &AtomicBool::new(false));
     let answer = answer.expect("an answer");
     let value: serde_json::Value = serde_json::from_str(&answer.text).expect("JSON");
     assert!(value["good"].is_boolean() && answer.is_whole && told.len() > 1, "{answer:?}");

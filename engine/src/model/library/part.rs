@@ -16,12 +16,21 @@ use reqwest::{
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    LibraryError, Told, entry, header as gguf,
-    pull::{Pulled, shown},
-    sum,
-};
+use super::{Entry, LibraryError, Told, entry, header as gguf, sum};
 use crate::model::address::last_cause;
+
+/// A model that is there now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pulled {
+    /// It, as it lies in the folder.
+    pub entry: Entry,
+    /// Its SHA-256 in hex.
+    pub sha256: String,
+    /// Whether the source said which SHA-256 it must have.
+    pub is_checked: bool,
+    /// Whether it was there before.
+    pub was_there: bool,
+}
 
 /// A file that is to be fetched.
 pub(super) struct Wanted {
@@ -59,6 +68,16 @@ struct Origin {
     sha256: Option<String>,
     /// The strong `ETag` by which the server knows the file again.
     etag: Option<String>,
+}
+
+/// An address as it may be shown: without a password, and without what follows `?`, which may be a signature.
+pub(super) fn shown(url: &Url) -> String {
+    let mut shown = url.clone();
+    let _ = shown.set_password(None);
+    let _ = shown.set_username("");
+    shown.set_query(None);
+    shown.set_fragment(None);
+    shown.into()
 }
 
 pub(super) fn part_path(folder: &Path, file: &str) -> PathBuf {

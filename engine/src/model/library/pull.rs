@@ -25,13 +25,12 @@ use reqwest::{
     header::{self, HeaderMap},
     redirect::Policy,
 };
-use serde::Serialize;
 use url::{Host, Url};
 
 use super::{
-    Entry, LibraryError, Told, check_name, check_room, entry,
+    LibraryError, Told, check_name, check_room, entry,
     hub::{self, Stored},
-    part::{Attempt, Part, Wanted},
+    part::{Attempt, Part, Pulled, Wanted, shown},
     sum,
 };
 use crate::{
@@ -111,19 +110,6 @@ impl Default for Limits {
             attempts: 5,
         }
     }
-}
-
-/// A model that is there now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Pulled {
-    /// It, as it lies in the folder.
-    pub entry: Entry,
-    /// Its SHA-256 in hex.
-    pub sha256: String,
-    /// Whether the source said which SHA-256 it must have.
-    pub is_checked: bool,
-    /// Whether it was there before.
-    pub was_there: bool,
 }
 
 /// How many addresses may redirect to another, one after the other.
@@ -209,16 +195,6 @@ fn of_repository(repository: &str, named: Option<&str>, limits: &Limits) -> Resu
         bytes: file.bytes(),
         sha256: file.sha256(),
     })
-}
-
-/// An address as it may be shown: without a password, and without what follows `?`, which may be a signature.
-pub(super) fn shown(url: &Url) -> String {
-    let mut shown = url.clone();
-    let _ = shown.set_password(None);
-    let _ = shown.set_username("");
-    shown.set_query(None);
-    shown.set_fragment(None);
-    shown.into()
 }
 
 fn failed(from: &str, why: impl Into<String>) -> LibraryError {

@@ -33,8 +33,9 @@ pub(super) struct Tensor {
     place: Range<usize>,
 }
 
-/// Values that a file may hold in its metadata; the largest vocabularies have a million, with their merges.
-const MOST_VALUES: usize = 8 << 20;
+/// Values that a file may hold in its metadata; the largest vocabularies have a million, with their merges. One takes 32
+/// bytes of memory, however few it has in the file.
+const MOST_VALUES: usize = 4 << 20;
 
 /// Tensors that a file may have.
 const MOST_TENSORS: u64 = 1 << 16;
@@ -226,9 +227,10 @@ impl Info {
         let columns = size(sizes[0]).filter(|columns| columns.is_multiple_of(kind.block_size()));
         let columns = columns.ok_or_else(|| wrong("has rows that its type cannot have"))?;
         let rows = sizes[1..].iter().try_fold(1_usize, |rows, &n| rows.checked_mul(size(n)?));
-        let stride = columns / kind.block_size() * kind.type_size();
+        let stride = (columns / kind.block_size()).checked_mul(kind.type_size());
         let start = usize::try_from(offset).ok().and_then(|offset| data.checked_add(offset));
-        let end = start.zip(rows).and_then(|(start, rows)| start.checked_add(rows.checked_mul(stride)?));
+        let length_of = |rows: usize| rows.checked_mul(stride?);
+        let end = start.zip(rows).and_then(|(start, rows)| start.checked_add(length_of(rows)?));
         let (Some(rows), Some(start), Some(end)) = (rows, start, end.filter(|&end| end <= length)) else {
             return Err(wrong("lies beyond the end of the file: it is cut off, download it again"));
         };

@@ -1,6 +1,7 @@
 //! How are the turns of a conversation written for this model? As its chat template says, and what somebody said never
 //! becomes a control token.
 
+mod bounded;
 mod date;
 #[cfg(test)]
 mod tests;
@@ -8,20 +9,17 @@ mod tests;
 use std::{
     collections::{BTreeMap, hash_map::RandomState},
     hash::{BuildHasher, Hasher},
-    io,
 };
 
-use minijinja::{Environment, Error, ErrorKind, context, syntax::SyntaxConfig};
+use minijinja::{Environment, Error, ErrorKind, context};
 
 use super::{
     super::chat::{ModelError, Role, Turn},
     tokenizer::{self, Metadata, Tokenizer, Trust, wrong},
 };
 
-/// Templates are written by whoever made the file: so long, so many instructions, so much output and no more.
-const MOST_SOURCE: usize = 1 << 20;
-const MOST_STEPS: u64 = 200_000;
-const MOST_OUTPUT: usize = 1 << 20;
+/// Templates are written by whoever made the file: so long and no longer. The longest that we know of has 20 KB.
+const MOST_SOURCE: usize = 256 << 10;
 
 /// Beside the marker of a turn: a space that templates do not write, so that it is gone where one trims the text.
 const SPACE: char = '\u{2003}';
@@ -33,7 +31,7 @@ const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.r
 
 /// A model's chat template.
 pub(super) struct Template {
-    environment: Environment<'static>,
+    source: String,
 }
 
 /// A piece of the prompt, and whose it is.
@@ -46,7 +44,9 @@ impl Template {
     /// [`ModelError::File`] when there is none, or it is none.
     pub(super) fn new(metadata: &Metadata) -> Result<Self, ModelError> {
         let source = match tokenizer::text(metadata, "tokenizer.chat_template") {
-            Some(source) if source.len() > MOST_SOURCE => return Err(wrong("its chat template is longer than 1 MiB")),
+            Some(source) if source.len() > MOST_SOURCE => {
+                return Err(wrong("its chat template is longer than 256 KiB"));
+            }
             Some(source) => generations(source),
             None if tokenizer::has_token(metadata, "<|im_start|>") => CHATML.to_owned(),
             None => {
@@ -56,10 +56,9 @@ impl Template {
                 ));
             }
         };
-        let mut environment = environment();
-        let added = environment.add_template_owned("chat", source);
-        added.map_err(|error| wrong(format!("its chat template cannot be read: {}", said(&error))))?;
-        Ok(Self { environment })
+        bounded::check(&source)
+            .map_err(|error| wrong(format!("its chat template cannot be read: {}", said(&error))))?;
+        Ok(Self { source })
     }
 
     /// The tokens of a whole question, up to where the answer begins.
@@ -113,9 +112,7 @@ impl Template {
             enable_thinking => false,
             thinking => false,
         };
-        let mut output = Limited(Vec::new());
-        self.environment.get_template("chat")?.render_captured_to(values, &mut output)?;
-        String::from_utf8(output.0).map_err(|_| Error::new(ErrorKind::BadSerialization, "it writes no text"))
+        bounded::render(environment(), &self.source, values)
     }
 }
 
@@ -159,12 +156,6 @@ fn folded(turns: &[Turn]) -> Option<Vec<Turn>> {
 
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // As transformers does; these settings cannot fail.
-    if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
-        environment.set_syntax(syntax);
-    }
-    environment.set_fuel(Some(MOST_STEPS));
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     let refuse = |why: String| -> Result<String, Error> { Err(Error::new(ErrorKind::InvalidOperation, why)) };
     environment.add_function("raise_exception", refuse);
     environment.add_function("strftime_now", |format: String| date::today(&format));
@@ -206,21 +197,4 @@ fn marker() -> String {
 fn said(error: &Error) -> String {
     let said = error.detail().map_or_else(|| error.to_string(), str::to_owned);
     std::error::Error::source(error).map_or_else(|| said.clone(), |source| format!("{said}: {source}"))
-}
-
-/// Takes so much and no more.
-struct Limited(Vec<u8>);
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST_OUTPUT {
-            return Err(io::Error::other("it writes more than 1 MiB"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -443,9 +443,11 @@ fn no_file_makes_it_panic() {
     let whole = file(&metadata, &tensors("llama", words(&metadata), GgmlDType::Q8_0));
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("hostile.gguf");
-    // Every length of the header, and some of the data.
-    let header = whole.len() - 2 * words(&metadata) * WIDTH;
-    let lengths = (0..header).step_by(7).chain((header..whole.len()).step_by(997));
+    // Every length of the header, which ends after the entry of the last tensor, and some of the data.
+    let last = b"blk.1.ffn_down.weight";
+    let at = whole.windows(last.len()).rposition(|window| window == last).unwrap();
+    let header = at + last.len() + 4 + 2 * 8 + 4 + 8;
+    let lengths = (0..header + 64).chain((header + 64..whole.len()).step_by(997));
     for length in lengths {
         fs::write(&path, &whole[..length]).unwrap();
         assert!(Local::open(&path, &[], 0).is_err(), "{length} of {} bytes", whole.len());

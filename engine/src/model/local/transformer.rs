@@ -8,7 +8,7 @@ use super::{
     gguf::Gguf,
     kernel::{Norm, add, each_row},
     linear::{Input, Linear},
-    weights::Shape,
+    shape::Shape,
 };
 
 /// A model in memory.

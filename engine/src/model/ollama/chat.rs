@@ -19,13 +19,14 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         Access, MOST_WINDOW,
-        address::{Refusal, SHORT_LIMIT, ServerError, one_line},
+        address::{InVain, Refusal, SHORT_LIMIT, ServerError, one_line},
         chat::{Answer, Model, ModelError, Request, Role, Usage},
         estimate::{Estimate, least},
         stream::{Failed, Growing, fits, patiently},
     },
     server::{Cut, Flow, Server},
 };
+use crate::notice::Notice;
 
 /// The first version that keeps a JSON schema.
 const NEEDED: (u32, u32) = (0, 5);
@@ -44,6 +45,7 @@ pub struct Chat {
     window: usize,
     can_think: bool,
     estimate: Estimate,
+    in_vain: InVain,
     server: Server,
 }
 
@@ -103,6 +105,7 @@ impl Chat {
             window: window(&shown.model_info, access.window),
             can_think: shown.capabilities.iter().any(|can| can == "thinking"),
             estimate: Estimate::default(),
+            in_vain: InVain::default(),
             server,
         })
     }
@@ -197,8 +200,18 @@ impl Model for Chat {
     fn answer(&self, request: &Request<'_>, told: &mut dyn FnMut(&str)) -> Result<Answer, ModelError> {
         request.go_on()?;
         let turns = self.server.place.prepare_turns(request.turns);
-        fits(self.estimate.question(&turns), request, self.window)?;
-        patiently(request, &mut || self.ask(&turns, request, told))
+        let estimated = self.estimate.question(&turns);
+        fits(estimated, request, self.window)?;
+        let mut is_sent = false;
+        let answer = patiently(request, &mut || self.ask(&turns, request, &mut is_sent, told));
+        if answer.is_err() && is_sent {
+            self.in_vain.keep(self.server.place.left_in_vain(estimated));
+        }
+        answer
+    }
+
+    fn unanswered(&self) -> Vec<Notice> {
+        self.in_vain.take()
     }
 }
 
@@ -214,6 +227,7 @@ impl Chat {
         &self,
         turns: &[(Role, Cow<'_, str>)],
         request: &Request<'_>,
+        is_sent: &mut bool,
         told: &mut dyn FnMut(&str),
     ) -> Result<Answer, Failed> {
         let estimated = self.estimate.question(turns);
@@ -221,7 +235,9 @@ impl Chat {
         let post = self.server.client.post(url).json(&self.body(turns, request));
         let mut heard = Heard { growing: Growing::new(request.most), end: None };
         let mut hear = |line: &[u8]| self.hear(line, &mut heard, estimated, request, told);
-        match self.server.lines(post, &|| request.go_on(), &mut hear) {
+        let ended = self.server.lines(post, &|| request.go_on(), &mut hear);
+        *is_sent |= !matches!(ended, Err(Cut::Refused(Refusal::Closed)));
+        match ended {
             Ok(()) => Ok(self.finish(turns, heard, estimated)?),
             Err(Cut::Own(error)) => Err(error.into()),
             Err(Cut::Refused(refusal)) if heard.growing.pieces > 0 => {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{grammar::Row, name};
+use super::{name, row::Row};
 
 /// Bytes of the documentation of a chunk.
 pub(super) const BYTES: usize = 1_600;

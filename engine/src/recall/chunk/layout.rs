@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use super::{
-    grammar::Role,
     measure::{Cost, LIMIT, Look, Measure, TARGET, TOKEN},
+    row::Role,
     scan::{Defined, Scan},
 };
 

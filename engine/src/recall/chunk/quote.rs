@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::{
     Chunk, Kind, doc,
-    grammar::{Grammar, Role},
+    grammar::Grammar,
     layout::{Piece, leads_above},
     measure::{self, Measure, TARGET},
     name,
+    row::Role,
     scan::{Defined, Lead, Scan},
 };
 use crate::source::SourceFile;

@@ -5,7 +5,7 @@ mod data;
 mod systems;
 mod words;
 
-use super::grammar::Row;
+use super::row::Row;
 use crate::source::Language;
 
 /// The row of a language.

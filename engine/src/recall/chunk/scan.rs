@@ -9,8 +9,9 @@ use std::{
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Point, Tree, TreeCursor};
 
 use super::{
-    grammar::{Grammar, Resolved, Role, flag},
+    grammar::{Grammar, Resolved, flag},
     name,
+    row::Role,
 };
 use crate::source::{SourceFile, is_too_deep};
 

@@ -18,7 +18,7 @@ use rusqlite::params;
 use super::{
     Corpus, CorpusError, Source,
     put::{self, New},
-    refresh::{Changes, How, Progress},
+    step::{Changes, How, Progress},
 };
 use crate::{
     notice::Notice,

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     Corpus, CorpusError, Source,
     put::{self, New},
-    refresh::{Changes, How, Progress},
+    step::{Changes, How, Progress},
 };
 use crate::{
     recall::crawl::{self, Known, Limits, Page, Visit, Visitor},

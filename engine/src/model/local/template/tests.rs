@@ -194,7 +194,7 @@ fn a_hostile_template_comes_to_an_end() {
     let endless = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
     assert!(refused(endless).contains("fuel"), "{}", refused(endless));
     let long = "{% for a in range(90) %}{{ 'x' * 100000 }}{% endfor %}";
-    assert!(refused(long).contains("1 MiB") || refused(long).contains("write"), "{}", refused(long));
+    assert!(refused(long).contains("2 MiB"), "{}", refused(long));
     let deep = "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}";
     assert!(refused(deep).contains("cannot be used"));
     let metadata = |source: &str| {
@@ -203,7 +203,89 @@ fn a_hostile_template_comes_to_an_end() {
         Template::new(&metadata).map(|_| ())
     };
     assert!(metadata("{% if %}").unwrap_err().to_string().contains("cannot be read"));
-    assert!(metadata(&"x".repeat(MOST_SOURCE + 1)).unwrap_err().to_string().contains("longer than 1 MiB"));
+    assert!(metadata(&"x".repeat(MOST_SOURCE + 1)).unwrap_err().to_string().contains("longer than 256 KiB"));
+}
+
+/// Each of these would fill gigabytes, or never end, or end the process, within the instructions that may run.
+#[test]
+fn a_hostile_template_makes_no_more_than_it_may() {
+    let refused = |source: &str| match both(source).0.encode(&both(source).1, &turns(&[(Role::User, "Hi")])) {
+        Err(ModelError::File { why, .. }) => why,
+        other => panic!("{source}: {other:?}"),
+    };
+    let doubled = |step: &str| {
+        format!(
+            "{{% set n = namespace(x='0123456789', y=['0123456789']) %}}{{% for a in range(45) %}}{step}{{% endfor %}}"
+        )
+    };
+    let steps = [
+        "{% set n.x = n.x + n.x %}",
+        "{% set n.x = n.x ~ n.x %}",
+        "{% set n.x = n.x * 2 %}",
+        "{% set n.x = n.x | replace('0', n.x) %}",
+        "{% set n.x = n.x.replace('0', n.x) %}",
+        "{% set n.x = [n.x, n.x] | join %}",
+        "{% set n.x = n.x.join([n.x, n.x]) %}",
+        "{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}",
+        "{% set n.x = [n.x, n.x] %}",
+        "{% set n.x = (n.x, n.x) %}",
+        "{% set n.x = {'a': n.x, 'b': n.x} %}",
+        "{% set n.y = n.y + n.y %}",
+        "{% set n.y = n.y * 2 %}",
+        "{% set n.x = n.x | indent(99999999) %}",
+        "{% set n.x = '%999999999d' | format(1) %}",
+        "{% set n.x = n.x | tojson | tojson | tojson %}",
+        "{% set n.x = n.x.zfill(999999999) %}",
+    ];
+    for step in steps {
+        let why = refused(&doubled(step));
+        assert!(!why.contains("alters what is said") && !why.contains("fuel"), "{step}: {why}");
+    }
+    // Raw text in a loop, written and kept.
+    let raw = "x".repeat(100_000);
+    for (before, after) in [("", ""), ("{% set y %}", "{% endset %}")] {
+        let why = refused(&format!("{before}{{% for a in range(9999) %}}{raw}{{% endfor %}}{after}"));
+        assert!(why.contains("fuel"), "{why}");
+    }
+    // A value in itself, and many in one another.
+    let own = "{% set n = namespace() %}{% set n.a = n %}";
+    for use_of_it in ["{{ n }}", "{{ n == n }}", "{{ n | tojson }}", "{{ 1 if n in [n] }}", "{{ {}[n] }}"] {
+        assert!(refused(&format!("{own}{use_of_it}")).contains("cannot be used"), "{use_of_it}");
+    }
+    let chain = "{% set n = namespace(x=0) %}{% for a in range(99999) %}{% set m = namespace() %}{% set m.a = n.x %}\
+                 {% set n.x = m %}{% endfor %}";
+    assert!(refused(chain).contains("fuel"), "{}", refused(chain));
+}
+
+#[test]
+fn what_templates_use_works_as_before() {
+    let written = |source: &str| {
+        let (template, tokenizer) = both(&format!("{source}{{{{ messages[0].content }}}}"));
+        let parts = template.parts(&tokenizer, &turns(&[(Role::User, "Hi")])).unwrap();
+        parts[0].0.clone()
+    };
+    for (source, expected) in [
+        ("{{ 'a' + 'b' ~ 1 }}", "ab1"),
+        ("{{ 'ab' * 2 }}{{ 2 * 3 + 1 }}{{ -1 + 2.5 }}", "abab71.5"),
+        ("{{ [1, 2, 3][1:] }}{{ 'abc'[::-1] }}{{ 'abc'[0] }}", "[2, 3]cbaa"),
+        ("{{ {'a': [1]}['a'][0] }}{{ {'a': 1}.b is defined }}{{ {}['x'] is defined }}", "1FalseFalse"),
+        ("{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}", "a1"),
+        ("{% set x, y = (1, 2) %}{{ x }}{{ y }}", "12"),
+        ("{{ 1 == 1 and 'a' in 'abc' and not 2 < 1 and 3 is eq 3 and 'x' not in ['y'] }}", "True"),
+        ("{{ ' a,b '.strip().split(',') | join('-') | upper }}", "A-B"),
+        ("{{ {'a': 1} | tojson }}{{ [3, 1] | sort | first }}{{ 'x' | length }}", "{\"a\": 1}11"),
+        ("{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m('a') + m(2) }}", "<a><2>"),
+        (
+            "{% set ns = namespace(a='') %}{% for i in range(3) %}{% set ns.a = ns.a + i | string %}{% endfor %}{{ ns.a }}",
+            "012",
+        ),
+        ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "1"),
+        ("{{ nothing | default('z') }}{{ none }}{{ true }}", "zNoneTrue"),
+        ("{% if messages[0]['role'] != 'system' and messages[-1].role == 'user' %}u{% endif %}", "u"),
+        ("{{ [1] + [2] }}", "[1, 2]"),
+    ] {
+        assert_eq!(written(source), expected, "{source}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How do languages with classes and braces name their parts?
 
 use super::{
-    super::grammar::{Definition as D, Role, Row},
+    super::row::{Definition as D, Role, Row},
     EMPTY,
 };
 

@@ -1,7 +1,7 @@
 //! How do Rust, Go, C and C++ name their parts?
 
 use super::{
-    super::grammar::{Definition as D, Role, Row},
+    super::row::{Definition as D, Role, Row},
     EMPTY,
 };
 

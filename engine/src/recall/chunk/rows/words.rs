@@ -1,7 +1,7 @@
 //! How do Python, Ruby, Lua and the shell name their parts?
 
 use super::{
-    super::grammar::{Definition as D, Role, Row},
+    super::row::{Definition as D, Role, Row},
     EMPTY,
 };
 
