@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the forge's one module that runs git and makes folders")]
 
 use crate::Error;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,9 @@ pub(crate) struct Ident {
 
 /// One file of a commit to be: its path and its bytes, `None` to delete it.
 pub(crate) type Files = Vec<(String, Option<Vec<u8>>)>;
+
+/// Settings of the environment for one git command.
+type Env<'a> = &'a [(&'a str, String)];
 
 /// What a commit is made of besides its tree.
 pub(crate) struct Draft<'a> {
@@ -132,41 +136,56 @@ impl Git {
 
     /// Writes a tree: the parent's with the files put over it.
     pub(crate) fn tree(&self, parent: Option<&str>, files: &Files) -> Result<String, Error> {
-        let index = tempfile::NamedTempFile::new().map_err(|e| Error::Git(e.to_string()))?;
-        let path = index.path().with_extension("index").display().to_string();
-        let env = [("GIT_INDEX_FILE", path.clone())];
-        self.bytes(&["read-tree", parent.unwrap_or("--empty")], b"", &env)?;
-        for (name, content) in files {
-            self.stage(name, content.as_deref(), &env)?;
-        }
-        let tree = self.bytes(&["write-tree"], b"", &env)?;
-        drop(std::fs::remove_file(&path));
-        Ok(String::from_utf8_lossy(&tree).trim().to_owned())
+        self.indexed(parent.unwrap_or("--empty"), |env| {
+            let entries = self.entries(files, env)?;
+            self.bytes(&["update-index", "-z", "--index-info"], &entries, env).map(drop)
+        })
     }
 
     /// The tree of `onto` with the change from one commit to another applied to it.
     pub(crate) fn applied(&self, onto: &str, from: &str, to: &str) -> Result<String, Error> {
-        let index = tempfile::NamedTempFile::new().map_err(|e| Error::Git(e.to_string()))?;
-        let path = index.path().with_extension("index").display().to_string();
-        let env = [("GIT_INDEX_FILE", path.clone())];
-        self.bytes(&["read-tree", onto], b"", &env)?;
         let patch = self.bytes(&["diff", "--binary", "--full-index", from, to], b"", &[])?;
-        if !patch.is_empty() {
-            self.bytes(&["apply", "--cached", "-3"], &patch, &env)?;
-        }
+        self.indexed(onto, |env| match patch.is_empty() {
+            true => Ok(()),
+            false => self.bytes(&["apply", "--cached"], &patch, env).map(drop),
+        })
+    }
+
+    /// Reads a tree into an index of its own, changes it, and writes it as a tree.
+    fn indexed(&self, from: &str, change: impl FnOnce(Env<'_>) -> Result<(), Error>) -> Result<String, Error> {
+        let folder = tempfile::tempdir().map_err(|e| Error::Git(e.to_string()))?;
+        let env = [("GIT_INDEX_FILE", folder.path().join("index").display().to_string())];
+        self.bytes(&["read-tree", from], b"", &env)?;
+        change(&env)?;
         let tree = self.bytes(&["write-tree"], b"", &env)?;
-        drop(std::fs::remove_file(&path));
         Ok(String::from_utf8_lossy(&tree).trim().to_owned())
     }
 
-    fn stage(&self, name: &str, content: Option<&[u8]>, env: &[(&str, String)]) -> Result<(), Error> {
-        let Some(content) = content else {
-            return self.bytes(&["update-index", "--force-remove", name], b"", env).map(drop);
-        };
-        let blob = self.bytes(&["hash-object", "-w", "--stdin"], content, env)?;
-        let blob = String::from_utf8_lossy(&blob).trim().to_owned();
-        let entry = format!("100644,{blob},{name}");
-        self.bytes(&["update-index", "--add", "--cacheinfo", &entry], b"", env).map(drop)
+    /// Lines for `update-index --index-info`; a file keeps its mode, and equal contents are written once.
+    fn entries(&self, files: &Files, env: Env<'_>) -> Result<Vec<u8>, Error> {
+        let staged = self.bytes(&["ls-files", "--stage", "-z"], b"", env)?;
+        let staged = String::from_utf8_lossy(&staged).into_owned();
+        let modes: HashMap<&str, &str> = staged
+            .split('\0')
+            .filter_map(|l| l.split_once('\t'))
+            .filter_map(|(meta, name)| Some((name, meta.split(' ').next()?)))
+            .collect();
+        let mut blobs: HashMap<&[u8], String> = HashMap::new();
+        let mut entries = Vec::new();
+        for (name, content) in files {
+            let (mode, blob) = match content {
+                None => ("0", "0".repeat(40)),
+                Some(bytes) => {
+                    if !blobs.contains_key(bytes.as_slice()) {
+                        let blob = self.bytes(&["hash-object", "-w", "--stdin"], bytes, env)?;
+                        blobs.insert(bytes, String::from_utf8_lossy(&blob).trim().to_owned());
+                    }
+                    (*modes.get(name.as_str()).unwrap_or(&"100644"), blobs[bytes.as_slice()].clone())
+                }
+            };
+            entries.extend_from_slice(format!("{mode} {blob}\t{name}\0").as_bytes());
+        }
+        Ok(entries)
     }
 
     /// Makes a commit of a tree; no reference is moved.
@@ -183,7 +202,8 @@ impl Git {
             ("GIT_COMMITTER_EMAIL", draft.committer.email.clone()),
             ("GIT_COMMITTER_DATE", format!("{} +0000", draft.committer.at)),
         ];
-        let out = self.bytes(&args, draft.message.as_bytes(), &env)?;
+        let message = format!("{}\n", draft.message.trim_end());
+        let out = self.bytes(&args, message.as_bytes(), &env)?;
         Ok(String::from_utf8_lossy(&out).trim().to_owned())
     }
 

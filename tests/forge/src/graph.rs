@@ -78,7 +78,9 @@ pub(crate) fn pulls(graph: &Graph<'_>, repo: &Map<String, Value>, name: &str, ar
     if name == "pullRequest" {
         let number = arguments["number"].as_u64().unwrap_or(0);
         let found = repo.pulls.get(&number).map(|p| node_ref("PR", p.id));
-        return found.map(Some).ok_or_else(|| format!("Could not resolve to a PullRequest with the number of {number}."));
+        return found
+            .map(Some)
+            .ok_or_else(|| format!("Could not resolve to a PullRequest with the number of {number}."));
     }
     let wanted = arguments["states"].as_array().cloned().unwrap_or_default();
     let head = arguments["headRefName"].as_str();
@@ -259,15 +261,19 @@ impl Place<'_> {
     }
 
     fn comment(&self, pull: &Pull, thread: &Thread, comment: &Comment) -> Value {
-        let mut value = self.remark("PullRequestReviewComment", "PRRC", &Said {
-            id: comment.id,
-            author: &comment.author,
-            body: &comment.body,
-            minimized: comment.minimized.as_deref(),
-            reactions: &comment.reactions,
-            created: comment.created,
-            updated: comment.updated,
-        });
+        let mut value = self.remark(
+            "PullRequestReviewComment",
+            "PRRC",
+            &Said {
+                id: comment.id,
+                author: &comment.author,
+                body: &comment.body,
+                minimized: comment.minimized.as_deref(),
+                reactions: &comment.reactions,
+                created: comment.created,
+                updated: comment.updated,
+            },
+        );
         let own = json!({
             "outdated": thread.outdated, "replyTo": comment.reply_to.map(|id| node_ref("PRRC", id)),
             "path": thread.path, "line": thread.line, "startLine": thread.start_line,
@@ -284,15 +290,19 @@ impl Place<'_> {
     }
 
     fn issue_comment(&self, comment: &IssueComment) -> Value {
-        let mut value = self.remark("IssueComment", "IC", &Said {
-            id: comment.id,
-            author: &comment.author,
-            body: &comment.body,
-            minimized: comment.minimized.as_deref(),
-            reactions: &comment.reactions,
-            created: comment.created,
-            updated: comment.updated,
-        });
+        let mut value = self.remark(
+            "IssueComment",
+            "IC",
+            &Said {
+                id: comment.id,
+                author: &comment.author,
+                body: &comment.body,
+                minimized: comment.minimized.as_deref(),
+                reactions: &comment.reactions,
+                created: comment.created,
+                updated: comment.updated,
+            },
+        );
         value["pullRequest"] = self.repo.pulls.get(&comment.pull).map_or(Value::Null, |p| node_ref("PR", p.id));
         value["url"] = format!("{}#issuecomment-{}", self.page(comment.pull), comment.id).into();
         value
@@ -300,15 +310,19 @@ impl Place<'_> {
 
     fn review(&self, pull: &Pull, review: &Review) -> Value {
         let at = review.submitted.unwrap_or(pull.updated);
-        let mut value = self.remark("PullRequestReview", "PRR", &Said {
-            id: review.id,
-            author: &review.author,
-            body: &review.body,
-            minimized: None,
-            reactions: &[],
-            created: at,
-            updated: at,
-        });
+        let mut value = self.remark(
+            "PullRequestReview",
+            "PRR",
+            &Said {
+                id: review.id,
+                author: &review.author,
+                body: &review.body,
+                minimized: None,
+                reactions: &[],
+                created: at,
+                updated: at,
+            },
+        );
         let comments = pull.threads.iter().flat_map(|t| &t.comments).filter(|c| c.review == review.id);
         value["state"] = review.state.as_str().into();
         value["submittedAt"] = review.submitted.map_or(Value::Null, |at| iso(at).into());
@@ -354,7 +368,8 @@ pub(crate) fn mutate(graph: &Graph<'_>, name: &str, input: &Value) -> Found {
     let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
     let target = ["threadId", "subjectId", "pullRequestReviewThreadId"].iter().find_map(|n| input[*n].as_str());
     let id = target.unwrap_or_default();
-    let (full, number) = owner(graph, id).ok_or_else(|| format!("Could not resolve to a node with the global id of '{id}'"))?;
+    let (full, number) =
+        owner(graph, id).ok_or_else(|| format!("Could not resolve to a node with the global id of '{id}'"))?;
     let state = &mut **graph.state.borrow_mut();
     let login = graph.who.login(state);
     let kind = { name[..1].to_uppercase() + &name[1..] + "Payload" };
@@ -367,7 +382,8 @@ pub(crate) fn mutate(graph: &Graph<'_>, name: &str, input: &Value) -> Found {
         "minimizeComment" | "unminimizeComment" => {
             let reason = (name == "minimizeComment").then(|| text("classifier"));
             minimize(state, &full, number, reason);
-            payload[if name == "minimizeComment" { "minimizedComment" } else { "unminimizedComment" }] = json!({ "@": id });
+            payload[if name == "minimizeComment" { "minimizedComment" } else { "unminimizedComment" }] =
+                json!({ "@": id });
         }
         "addReaction" | "removeReaction" => {
             let content = text("content");

@@ -28,7 +28,9 @@ pub(crate) fn serve(state: &mut State, request: &Request) -> Reply {
         return Refusal::new(403, "Request forbidden by administrative rules. A User-Agent header is needed.").reply();
     }
     let who = match auth::who(state, request) {
-        Ok(Who::Nobody | Who::App) => return Refusal::new(401, "This endpoint requires you to be authenticated.").reply(),
+        Ok(Who::Nobody | Who::App) => {
+            return Refusal::new(401, "This endpoint requires you to be authenticated.").reply();
+        }
         Ok(who) => who,
         Err(refusal) => return refusal.reply(),
     };
@@ -53,8 +55,8 @@ pub(crate) fn serve(state: &mut State, request: &Request) -> Reply {
 fn execute(graph: &Graph<'_>, body: &Value) -> Result<Value, String> {
     let schema = SCHEMA.as_ref()?;
     let query = body["query"].as_str().ok_or("A query attribute must be specified and must be a string.")?;
-    let document = ExecutableDocument::parse_and_validate(schema, query, "request.graphql")
-        .map_err(|e| e.errors.to_string())?;
+    let document =
+        ExecutableDocument::parse_and_validate(schema, query, "request.graphql").map_err(|e| e.errors.to_string())?;
     let variables: JsonMap = match &body["variables"] {
         Value::Null => JsonMap::new(),
         other => serde_json::from_value(other.clone()).map_err(|e| e.to_string())?,
@@ -148,16 +150,20 @@ impl<'g, 's> Object<'g, 's> {
         }
     }
 
-    fn connection<'a>(&'a self, list: &[Value], kind: &str, arguments: &Value) -> Result<ResolvedValue<'a>, FieldError> {
+    fn connection<'a>(
+        &'a self,
+        list: &[Value],
+        kind: &str,
+        arguments: &Value,
+    ) -> Result<ResolvedValue<'a>, FieldError> {
         let (from, to) = window(list.len(), arguments).map_err(|message| {
             self.graph.complain(&message);
             FieldError { message }
         })?;
         let cursor = |at: usize| STANDARD.encode(format!("cursor:{at}"));
         let edge = kind.replace("Connection", "Edge");
-        let edges: Vec<Value> = (from..to)
-            .map(|at| json!({ "__typename": edge, "cursor": cursor(at), "node": list[at] }))
-            .collect();
+        let edges: Vec<Value> =
+            (from..to).map(|at| json!({ "__typename": edge, "cursor": cursor(at), "node": list[at] })).collect();
         let page = json!({
             "__typename": "PageInfo", "hasNextPage": to < list.len(), "hasPreviousPage": from > 0,
             "startCursor": (from < to).then(|| cursor(from)), "endCursor": (from < to).then(|| cursor(to - 1)),
@@ -181,7 +187,9 @@ fn window(length: usize, arguments: &Value) -> Result<(usize, usize), String> {
         return Err("You must provide a `first` or `last` value to properly paginate the connection.".to_owned());
     };
     if size > PAGE {
-        return Err(format!("Requesting {size} records on the connection exceeds the `first` limit of {PAGE} records."));
+        return Err(format!(
+            "Requesting {size} records on the connection exceeds the `first` limit of {PAGE} records."
+        ));
     }
     let size = usize::try_from(size).unwrap_or(0);
     let from = place("after").map_or(0, |at| (at + 1).min(length));

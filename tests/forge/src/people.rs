@@ -64,6 +64,17 @@ impl Repo {
         self.with(|s, full| commit(s, full, &work))
     }
 
+    /// Feeds `git fast-import` a stream, for long histories; every branch it moved was pushed by `login`.
+    pub fn import(&self, login: &str, stream: &str) -> Result<(), Error> {
+        self.with(|s, full| {
+            let git = s.repo(full).map(|r| r.git.clone()).ok_or_else(|| Error::Missing(full.to_owned()))?;
+            let before = git.refs()?;
+            git.bytes(&["fast-import", "--quiet"], stream.as_bytes(), &[])?;
+            let after = git.refs()?;
+            person::follow(s, full, (&before, &after), login)
+        })
+    }
+
     /// Deletes a branch; its pull requests are closed.
     pub fn delete_branch(&self, login: &str, branch: &str) -> Result<(), Error> {
         self.with(|s, full| {

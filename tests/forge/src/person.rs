@@ -124,6 +124,24 @@ pub(crate) fn moved(
     Ok(())
 }
 
+/// References as git lists them: name and commit.
+type Refs = [(String, String)];
+
+/// What follows from every branch and tag that differs between two lists of references.
+pub(crate) fn follow(state: &mut State, full: &str, lists: (&Refs, &Refs), login: &str) -> Result<(), Error> {
+    let find = |list: &Refs, name: &str| list.iter().find(|r| r.0 == name).map(|r| r.1.clone());
+    let mut names: Vec<&String> = lists.0.iter().chain(lists.1).map(|r| &r.0).collect();
+    names.sort();
+    names.dedup();
+    for name in names.into_iter().filter(|n| n.starts_with("refs/heads/") || n.starts_with("refs/tags/")) {
+        let (old, new) = (find(lists.0, name), find(lists.1, name));
+        if old != new {
+            moved(state, full, name, old.as_deref(), new.as_deref(), login)?;
+        }
+    }
+    Ok(())
+}
+
 const NOTHING: &str = "0000000000000000000000000000000000000000";
 
 fn push(

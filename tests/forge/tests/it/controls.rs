@@ -115,7 +115,9 @@ fn right_requests_leave_nothing_behind() {
     let person = scene.forge.token("alice");
     assert_eq!(call(&scene.forge, "GET", "/user", &person, None).0, 200);
     let jwt = scene.forge.app_jwt().unwrap();
-    for path in ["/app", "/app/installations", "/app/hook/deliveries", "/app/hook/config", "/repos/acme/demo/installation"] {
+    for path in
+        ["/app", "/app/installations", "/app/hook/deliveries", "/app/hook/config", "/repos/acme/demo/installation"]
+    {
         let (status, answer) = call(&scene.forge, "GET", path, &jwt, None);
         assert_eq!(status, 200, "{path}: {answer}");
     }

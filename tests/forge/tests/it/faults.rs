@@ -13,7 +13,14 @@ fn sorry() -> Value {
 fn a_dropped_answer_may_have_been_written() {
     let scene = scene();
     let url = format!("{}/repos/acme/demo/pulls/1/reviews", scene.forge.url());
-    let send = || client().post(&url).bearer_auth(&scene.token).header("content-type", "application/json").body(sorry().to_string()).send();
+    let send = || {
+        client()
+            .post(&url)
+            .bearer_auth(&scene.token)
+            .header("content-type", "application/json")
+            .body(sorry().to_string())
+            .send()
+    };
     scene.forge.fault(Fault::once("POST", "/reviews$", What::DropBefore));
     assert!(send().is_err());
     assert_eq!(scene.repo.reviews(1).len(), 0);
@@ -21,7 +28,10 @@ fn a_dropped_answer_may_have_been_written() {
     assert!(send().is_err());
     assert_eq!(scene.repo.reviews(1).len(), 1);
     assert!(send().is_ok());
-    assert_eq!(scene.forge.requests().iter().filter(|r| r.path.ends_with("/reviews")).map(|r| r.status).collect::<Vec<_>>(), [0, 0, 200]);
+    assert_eq!(
+        scene.forge.requests().iter().filter(|r| r.path.ends_with("/reviews")).map(|r| r.status).collect::<Vec<_>>(),
+        [0, 0, 200]
+    );
     scene.honest();
 }
 

@@ -23,8 +23,7 @@ fn ask(scene: &Scene, query: &str, variables: Value) -> Value {
 }
 
 fn threads(scene: &Scene, first: u64, after: Option<&str>) -> Value {
-    let variables =
-        json!({ "owner": "acme", "name": "demo", "number": scene.pull, "first": first, "after": after });
+    let variables = json!({ "owner": "acme", "name": "demo", "number": scene.pull, "first": first, "after": after });
     let answer = ask(scene, THREADS, variables);
     assert_eq!(answer.get("errors"), None, "{answer}");
     answer["data"]["repository"]["pullRequest"].clone()

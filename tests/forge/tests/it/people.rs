@@ -18,7 +18,8 @@ fn a_batch_is_one_commit_with_an_edited_title() {
     let scene = scene();
     let (two, three) = (suggest(&scene, 2, "    let a = 12;"), suggest(&scene, 3, "    let b = 22;\n    // more"));
     let sha = scene.repo.commit_suggestion("alice", &[two, three], Some("as told")).unwrap();
-    let wanted = HELLO.replace("let a = 1", "let a = 12").replace("let b = 2", "let b = 22").replace("22;", "22;\n    // more");
+    let wanted =
+        HELLO.replace("let a = 1", "let a = 12").replace("let b = 2", "let b = 22").replace("22;", "22;\n    // more");
     assert_eq!(scene.repo.file(&sha, "src/main.rs").unwrap(), wanted);
     let message = scene.repo.git(&["log", "-1", "--format=%B", &sha]).unwrap();
     assert!(message.starts_with("as told\n\nCo-authored-by: apprentice[bot] <"), "{message}");
@@ -121,12 +122,27 @@ fn every_deed_sends_a_webhook_the_contract_knows() {
     scene.forge.uninstall("acme");
     scene.honest();
     for name in [
-        "ping", "push", "pull_request.opened", "pull_request.ready_for_review", "pull_request.converted_to_draft",
-        "pull_request.edited", "pull_request.synchronize", "pull_request.closed", "pull_request.reopened",
-        "pull_request_review.submitted", "pull_request_review_comment.created", "pull_request_review_thread.resolved",
-        "pull_request_review_thread.unresolved", "check_run.rerequested", "check_suite.rerequested",
-        "workflow_run.completed", "installation.suspend", "installation.unsuspend", "installation.deleted",
-        "installation_repositories.added", "installation_repositories.removed",
+        "ping",
+        "push",
+        "pull_request.opened",
+        "pull_request.ready_for_review",
+        "pull_request.converted_to_draft",
+        "pull_request.edited",
+        "pull_request.synchronize",
+        "pull_request.closed",
+        "pull_request.reopened",
+        "pull_request_review.submitted",
+        "pull_request_review_comment.created",
+        "pull_request_review_thread.resolved",
+        "pull_request_review_thread.unresolved",
+        "check_run.rerequested",
+        "check_suite.rerequested",
+        "workflow_run.completed",
+        "installation.suspend",
+        "installation.unsuspend",
+        "installation.deleted",
+        "installation_repositories.added",
+        "installation_repositories.removed",
     ] {
         assert!(inbox.names().iter().any(|n| n == name), "no {name} in {:?}", inbox.names());
     }
@@ -156,7 +172,10 @@ fn a_forks_pull_request_can_be_fetched_from_the_base() {
     fork.push("mallory", "patch", "p", &[("evil.txt", "x\n")]).unwrap();
     let number = scene.repo.open_fork_pr(&fork, "mallory", "patch", "please").unwrap();
     let (_, pull) = scene.call("GET", &format!("/repos/acme/demo/pulls/{number}"), None);
-    assert_eq!((&pull["head"]["repo"]["full_name"], &pull["head"]["repo"]["fork"]), (&json!("mallory/demo"), &json!(true)));
+    assert_eq!(
+        (&pull["head"]["repo"]["full_name"], &pull["head"]["repo"]["fork"]),
+        (&json!("mallory/demo"), &json!(true))
+    );
     let sha = fork.push("mallory", "patch", "again", &[("evil.txt", "y\n")]).unwrap();
     assert_eq!(scene.repo.pull(number).unwrap().head_sha, sha);
     let folder = tempfile::tempdir().unwrap();

@@ -99,7 +99,8 @@ fn an_app_does_only_what_it_was_given() {
     let token = mint(&scene.forge);
     let ask = |method: &str, path: &str, body| call(&scene.forge, method, path, &token, body);
     assert_eq!(ask("GET", "/repos/acme/demo/pulls/1", None).0, 200);
-    let (status, answer) = ask("POST", "/repos/acme/demo/pulls/1/reviews", Some(json!({ "event": "COMMENT", "body": "x" })));
+    let (status, answer) =
+        ask("POST", "/repos/acme/demo/pulls/1/reviews", Some(json!({ "event": "COMMENT", "body": "x" })));
     assert_eq!((status, &answer["message"]), (403, &json!("Resource not accessible by integration")));
     let head = scene.repo.head("topic").unwrap();
     let run = json!({ "name": "x", "head_sha": head });
@@ -199,7 +200,8 @@ fn a_binary_file_has_no_patch() {
 #[test]
 fn annotations_are_added_to_those_before() {
     let scene = scene();
-    let note = json!({ "path": "src/main.rs", "start_line": 2, "end_line": 2, "annotation_level": "notice", "message": "x" });
+    let note =
+        json!({ "path": "src/main.rs", "start_line": 2, "end_line": 2, "annotation_level": "notice", "message": "x" });
     let output = json!({ "title": "t", "summary": "s", "annotations": vec![note; 50] });
     let head = scene.repo.head("topic").unwrap();
     let body = json!({ "name": "x", "head_sha": head, "output": output });
@@ -249,4 +251,34 @@ fn every_rule_says_where_it_comes_from() {
     names.dedup();
     assert_eq!(names.len(), count);
     let _: fn(forge::Options) -> Result<Forge, forge::Error> = Forge::start;
+}
+
+#[test]
+fn long_lists_are_cut_off() {
+    let scene = scene();
+    let many: Vec<(String, Option<Vec<u8>>)> =
+        (0..3_001).map(|n| (format!("f/{n:04}"), Some(b"x\n".to_vec()))).collect();
+    scene.repo.push_files("alice", "topic", "many", &many).unwrap();
+    let (_, last) = scene.call("GET", "/repos/acme/demo/pulls/1/files?per_page=100&page=30", None);
+    assert_eq!(last.as_array().unwrap().len(), 100);
+    let (_, beyond) = scene.call("GET", "/repos/acme/demo/pulls/1/files?per_page=100&page=31", None);
+    assert_eq!(beyond, json!([]));
+    scene.honest();
+}
+
+#[test]
+fn at_most_250_commits_are_listed() {
+    let scene = scene();
+    let tip = scene.repo.head("topic").unwrap();
+    let mut import = String::from("reset refs/heads/topic\n");
+    import += &format!("from {tip}\n\n");
+    for n in 0..260 {
+        import += &format!("commit refs/heads/topic\ncommitter a <a@example.com> {n} +0000\ndata 1\nx\n\n");
+    }
+    scene.repo.import("alice", &import).unwrap();
+    let (_, page) = scene.call("GET", "/repos/acme/demo/pulls/1/commits?per_page=100&page=3", None);
+    assert_eq!(page.as_array().unwrap().len(), 50);
+    let (_, pull) = scene.call("GET", "/repos/acme/demo/pulls/1", None);
+    assert_eq!(pull["commits"], json!(261));
+    scene.honest();
 }
