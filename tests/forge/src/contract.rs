@@ -220,4 +220,12 @@ mod tests {
             assert_eq!(validator(&format!("/webhooks/{}", escape(name))).err(), None, "{name}");
         }
     }
+
+    #[test]
+    fn the_forges_own_mistakes_would_be_seen() {
+        assert!(!answer("pulls/get", 200, Some(&json!({ "number": 1 }))).is_empty());
+        assert!(!answer("pulls/get", 299, Some(&json!({}))).is_empty());
+        assert!(!webhook("pull_request.opened", &json!({ "action": "opened" })).is_empty());
+        assert!(!webhook("pull_request.eaten", &json!({})).is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! How is a forge started, asked and told?
 
+use crate::auth::WORKFLOW;
 use crate::clock::{Clock, real};
 use crate::faults::Fault;
 use crate::git::Git;
@@ -174,6 +175,19 @@ impl Forge {
             s.user(login);
             let text = format!("ghp_{:036}", s.id());
             s.tokens.insert(text.clone(), Token { holder: Holder::Person(login.to_owned()), expires: None });
+            text
+        })
+    }
+
+    /// The `GITHUB_TOKEN` of a workflow in one repository, with these permissions; it acts as `github-actions[bot]`.
+    pub fn workflow_token(&self, full_name: &str, permissions: &[(&str, &str)]) -> String {
+        let permissions = permissions.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let only = Some(BTreeSet::from([full_name.to_owned()]));
+        self.shared.with(|s| {
+            s.user("github-actions[bot]");
+            let text = format!("ghs_{:036}", s.id());
+            let holder = Holder::Installation { id: WORKFLOW, permissions, only };
+            s.tokens.insert(text.clone(), Token { holder, expires: None });
             text
         })
     }
