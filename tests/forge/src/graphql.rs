@@ -1,9 +1,9 @@
 //! How is a GraphQL operation checked against GitHub's schema, and answered?
 
 use crate::auth::{self, Who};
-use crate::graph;
 use crate::state::State;
 use crate::wire::{Refusal, Reply, Request};
+use crate::{graph, mutate};
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
@@ -100,7 +100,7 @@ impl ObjectValue for Object<'_, '_> {
         let arguments = serde_json::to_value(info.arguments()).unwrap_or(Value::Null);
         let found = match self.kind.as_str() {
             "Query" => graph::query(self.graph, name, &arguments),
-            "Mutation" => graph::mutate(self.graph, name, &arguments["input"]),
+            "Mutation" => mutate::mutate(self.graph, name, &arguments["input"]),
             "Repository" if name.starts_with("pullRequest") => graph::pulls(self.graph, &self.fields, name, &arguments),
             _ => Ok(self.fields.get(name).cloned()),
         };

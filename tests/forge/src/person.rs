@@ -106,6 +106,9 @@ pub(crate) fn moved(
     after: Option<&str>,
     login: &str,
 ) -> Result<(), Error> {
+    if !name.starts_with("refs/heads/") && !name.starts_with("refs/tags/") {
+        return Ok(());
+    }
     push(state, full, name, before, after, login)?;
     let Some(branch) = name.strip_prefix("refs/heads/") else { return Ok(()) };
     let standing: Vec<(String, u64)> = state
@@ -186,8 +189,10 @@ fn synchronize(state: &mut State, full: &str, number: u64, after: &str, login: &
     let (base, from) = (repository(state, full)?, repository(state, &pull.head_repo)?);
     keep(base, from, number, &format!("refs/heads/{}", pull.head_ref))?;
     let git = base.git.clone();
+    let tip = git.commit(&format!("refs/heads/{}", pull.base_ref));
     let now = state.now();
     if let Some(pull) = state.pull_mut(full, number) {
+        pull.base_sha = tip.unwrap_or_else(|| std::mem::take(&mut pull.base_sha));
         pull.head_sha = after.to_owned();
         pull.updated = now;
         pull.threads.iter_mut().for_each(|t| carry(&git, t, after));
