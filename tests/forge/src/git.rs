@@ -7,6 +7,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// git's own `update` hook: reference, old commit, new commit.
+const UPDATE_HOOK: &str = "#!/bin/sh
+grep -qxF \"$1\" \"$GIT_DIR/protected\" || exit 0
+[ \"$(git merge-base \"$2\" \"$3\" 2>/dev/null)\" = \"$2\" ] && exit 0
+echo 'error: GH006: Protected branch update failed' >&2
+exit 1
+";
+
 /// Who stands in a commit: name, mail address, seconds since 1970.
 #[derive(Clone, Debug)]
 pub(crate) struct Ident {
@@ -51,6 +59,19 @@ impl Git {
         let from = self.dir.display().to_string();
         git.run(&["fetch", "--quiet", &from, "+refs/heads/*:refs/heads/*"])?;
         Ok(git)
+    }
+
+    /// Lets nobody throw a branch's commits away, whichever way they push.
+    pub(crate) fn protect(&self, branch: &str) -> Result<(), Error> {
+        let fail = |e: std::io::Error| Error::Git(e.to_string());
+        let list = self.dir.join("protected");
+        let mut names = std::fs::read_to_string(&list).unwrap_or_default();
+        names += &format!("refs/heads/{branch}\n");
+        std::fs::write(list, names).map_err(fail)?;
+        let hook = self.dir.join("hooks/update");
+        std::fs::create_dir_all(self.dir.join("hooks")).map_err(fail)?;
+        std::fs::write(&hook, UPDATE_HOOK).map_err(fail)?;
+        std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(fail)
     }
 
     fn settings(&self) -> Result<(), Error> {

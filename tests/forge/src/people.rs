@@ -257,9 +257,13 @@ impl Repo {
         });
     }
 
-    /// Protects a branch from forced updates.
-    pub fn protect(&self, branch: &str) {
-        self.with(|s, full| s.repos.get_mut(full).map(|r| r.protected.insert(branch.to_owned())));
+    /// Protects a branch from forced updates and from being deleted.
+    pub fn protect(&self, branch: &str) -> Result<(), Error> {
+        self.with(|s, full| {
+            let repo = s.repos.get_mut(full).ok_or_else(|| Error::Missing(full.to_owned()))?;
+            repo.protected.insert(branch.to_owned());
+            repo.git.protect(branch)
+        })
     }
 
     /// A pull request as it stands.

@@ -217,12 +217,18 @@ fn annotations_are_added_to_those_before() {
 #[test]
 fn a_protected_branch_takes_no_forced_push() {
     let scene = scene();
-    scene.repo.protect("main");
+    scene.repo.protect("main").unwrap();
     assert!(scene.repo.force_push("acme", "main", "topic", &[]).is_err());
     let sha = scene.repo.head("topic").unwrap();
     let body = json!({ "sha": sha, "force": true });
     scene.repo.push("acme", "main", "on", &[("x", "x\n")]).unwrap();
     assert_eq!(scene.call("PATCH", "/repos/acme/demo/git/refs/heads/main", Some(body)).0, 422);
+    let folder = tempfile::tempdir().unwrap();
+    let at = scene.repo.clone_url().replace("http://", &format!("http://x:{}@", scene.forge.token("alice")));
+    git(folder.path(), &["clone", "--quiet", "--branch", "topic", &at, "."]).unwrap();
+    let refused = git(folder.path(), &["push", "--force", "origin", "topic:main"]).unwrap_err();
+    assert!(refused.contains("GH006"), "{refused}");
+    git(folder.path(), &["push", "--quiet", "origin", "topic:other"]).unwrap();
     let (_, branch) = scene.call("GET", "/repos/acme/demo/branches/main", None);
     assert_eq!(branch["protected"], json!(true));
     scene.honest();
