@@ -182,6 +182,12 @@ fn a_forks_pull_request_can_be_fetched_from_the_base() {
     git(folder.path(), &["init", "--quiet"]).unwrap();
     let from = scene.repo.clone_url();
     git(folder.path(), &["fetch", "--quiet", "--depth=1", &from, &sha]).unwrap();
+    // An older client may ask for a commit no reference names, too, and for less than everything.
+    let first = scene.repo.git(&["rev-parse", &format!("{sha}~1")]).unwrap();
+    git(folder.path(), &["-c", "protocol.version=0", "fetch", "--quiet", "--depth=1", &from, &first]).unwrap();
+    git(folder.path(), &["clone", "--quiet", "--bare", "--filter=blob:none", &from, "partial"]).unwrap();
+    let partial = folder.path().join("partial");
+    assert!(git(&partial, &["rev-list", "--objects", "--missing=print", "main"]).unwrap().contains("\n?"));
     git(folder.path(), &["fetch", "--quiet", &from, &format!("refs/pull/{number}/head")]).unwrap();
     assert_eq!(git(folder.path(), &["rev-parse", "FETCH_HEAD"]).unwrap(), sha);
     scene.honest();
