@@ -131,6 +131,11 @@ impl Repo {
         self.with(|s, full| person::edit(s, full, pull, login, None, Some(body.to_owned())))
     }
 
+    /// Aims it at another base branch.
+    pub fn retarget(&self, pull: u64, login: &str, base: &str) -> Result<(), Error> {
+        self.with(|s, full| person::retarget(s, full, pull, login, base))
+    }
+
     /// Closes without merging.
     pub fn close(&self, pull: u64, login: &str) -> Result<(), Error> {
         self.with(|s, full| person::close(s, full, pull, login))

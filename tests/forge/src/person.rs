@@ -232,6 +232,17 @@ pub(crate) fn edit(
     Ok(())
 }
 
+/// Aims a pull request at another base branch.
+pub(crate) fn retarget(state: &mut State, full: &str, number: u64, login: &str, base: &str) -> Result<(), Error> {
+    let tip = repository(state, full)?.git.commit(&format!("refs/heads/{base}")).ok_or_else(|| missing(base))?;
+    let pull = state.pull_mut(full, number).ok_or_else(|| missing("pull request"))?;
+    let name = std::mem::replace(&mut pull.base_ref, base.to_owned());
+    let sha = std::mem::replace(&mut pull.base_sha, tip);
+    let changes = json!({ "base": { "ref": { "from": name }, "sha": { "from": sha } } });
+    emit(state, full, number, "edited", login, json!({ "changes": changes }));
+    Ok(())
+}
+
 /// Closes a pull request that is not merged.
 pub(crate) fn close(state: &mut State, full: &str, number: u64, login: &str) -> Result<(), Error> {
     let now = state.now();

@@ -85,6 +85,10 @@ fn pull_requests_are_opened_changed_and_merged_by_the_api() {
     let closed = ok(&scene, "PATCH", &path, Some(json!({ "title": "better", "state": "closed" })), 200);
     assert_eq!((&closed["title"], &closed["state"]), (&json!("better"), &json!("closed")));
     ok(&scene, "PATCH", &path, Some(json!({ "state": "open" })), 200);
+    let aimed = ok(&scene, "PATCH", &path, Some(json!({ "base": "topic" })), 200);
+    assert_eq!((&aimed["base"]["ref"], &aimed["changed_files"]), (&json!("topic"), &json!(1)));
+    ok(&scene, "PATCH", &path, Some(json!({ "base": "nowhere" })), 422);
+    ok(&scene, "PATCH", &path, Some(json!({ "base": "main" })), 200);
     ok(&scene, "GET", &format!("{path}/merge"), None, 404);
     ok(&scene, "PUT", &format!("{path}/merge"), Some(json!({ "sha": "0".repeat(40) })), 409);
     ok(&scene, "PUT", &format!("{path}/merge"), Some(json!({ "merge_method": "squash" })), 200);
