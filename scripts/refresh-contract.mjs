@@ -39,6 +39,11 @@ const WEBHOOKS = new RegExp("^(ping|push|pull-request/(opened|reopened|ready-for
   + "|issue-comment/.*|check-run/rerequested|check-suite/rerequested|installation/.*|installation-repositories/.*"
   + "|workflow-run/completed)$");
 
+// Where GitHub's answers are known to differ from its description: `[component, property]` that may be null.
+// An outdated review comment has no place in the diff any more; GitHub sends null for it.
+const NULL_TOO = [["pull-request-review-comment", "position"], ["pull-request-review-comment", "line"],
+  ["review-comment", "line"]];
+
 const PROSE = new Set(["description", "title", "externalDocs", "example", "examples", "deprecated", "readOnly",
   "writeOnly", "discriminator", "xml", "default", "nullable"]);
 
@@ -128,6 +133,11 @@ const restSchemas = Object.fromEntries(
   Object.entries(rest.components.schemas).map(([k, v]) => [k, schema(v)]));
 const hookSchemas = Object.fromEntries(
   Object.entries(hooks.components.schemas).map(([k, v]) => [k, schema(v)]));
+
+for (const [name, property] of NULL_TOO) {
+  const at = restSchemas[name].properties[property];
+  at.type = [...new Set([at.type, "null"].flat())];
+}
 
 // A name that means the same in both packages is kept once; one that differs, or leads to one that does, is prefixed.
 const apart = new Set(Object.keys(hookSchemas).filter(k => text(hookSchemas[k]) !== text(restSchemas[k] ?? null)));
@@ -266,7 +276,8 @@ writeFileSync(join(out, "NOTICE.md"), `# Where these files come from
 GitHub's published descriptions of its interfaces, taken from the npm packages below by
 \`scripts/refresh-contract.mjs\`, pruned to what a review bot uses. Changed in this: prose and most examples dropped,
 \`nullable\` written as a JSON Schema type, \`additionalProperties: false\` added to request bodies, repeated parts
-written once; in the GraphQL schema, descriptions and fields declared twice are dropped.
+written once; in the GraphQL schema, descriptions and fields declared twice are dropped. Where GitHub is known to answer otherwise than it
+describes, the script's \`NULL_TOO\` says so: ${NULL_TOO.map(n => `\`${n.join(".")}\``).join(", ")} may be null.
 
 ${Object.entries(versions).map(([k, v]) => `- ${k} ${v}`).join("\n")}
 

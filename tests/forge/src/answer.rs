@@ -114,12 +114,21 @@ fn refuse(state: &mut State, request: &Request, id: &str, refusal: &Refusal) -> 
     if refusal.status == 500 {
         state.violate("answer", format!("{} ({id})", request.at()), refusal.message.clone());
     }
-    let reply = refusal.reply();
-    let body = serde_json::from_slice(&reply.body).ok();
-    for error in contract::answer(id, reply.status, body.as_ref()) {
+    let plain = refusal.reply();
+    let broken = disagreement(id, &plain);
+    if broken.is_empty() {
+        return plain;
+    }
+    // Some operations put what is wrong into words, others into objects.
+    let reply = refusal.in_objects().reply();
+    for error in disagreement(id, &reply) {
         state.violate("answer", format!("{} ({id}) {}", request.at(), reply.status), error);
     }
     reply
+}
+
+fn disagreement(id: &str, reply: &Reply) -> Vec<String> {
+    contract::answer(id, reply.status, serde_json::from_slice(&reply.body).ok().as_ref())
 }
 
 fn finish(state: &mut State, request: &Request, id: &str, answer: Answer) -> Reply {

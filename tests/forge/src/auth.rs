@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The longest an app's own token may be good for, in seconds.
 const JWT_LIFE: i64 = 600;
 
+/// The installation a workflow's own token stands for: it is the runner's, no app of ours.
+pub(crate) const WORKFLOW: u64 = 0;
+
 /// Who a request comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Who {
@@ -27,6 +30,7 @@ impl Who {
         match self {
             Who::Person(login) => login.clone(),
             Who::Nobody => "ghost".to_owned(),
+            Who::Installation { id: WORKFLOW, .. } => "github-actions[bot]".to_owned(),
             _ => state.app.login(),
         }
     }
@@ -64,9 +68,9 @@ fn token(state: &State, token: &str) -> Result<Who, Refusal> {
     match &token.holder {
         Holder::Person(login) => Ok(Who::Person(login.clone())),
         Holder::Installation { id, permissions, only } => match state.installations.get(id) {
-            None => Err(bad()),
+            None if *id != WORKFLOW => Err(bad()),
             Some(i) if i.suspended.is_some() => Err(Refusal::new(403, "This installation has been suspended")),
-            Some(_) => Ok(Who::Installation { id: *id, permissions: permissions.clone(), only: only.clone() }),
+            _ => Ok(Who::Installation { id: *id, permissions: permissions.clone(), only: only.clone() }),
         },
     }
 }

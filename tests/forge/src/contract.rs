@@ -220,4 +220,22 @@ mod tests {
             assert_eq!(validator(&format!("/webhooks/{}", escape(name))).err(), None, "{name}");
         }
     }
+
+    #[test]
+    fn the_forges_own_mistakes_would_be_seen() {
+        assert!(!answer("pulls/get", 200, Some(&json!({ "number": 1 }))).is_empty());
+        assert!(!answer("pulls/get", 299, Some(&json!({}))).is_empty());
+        assert!(!webhook("pull_request.opened", &json!({ "action": "opened" })).is_empty());
+        assert!(!webhook("pull_request.eaten", &json!({})).is_empty());
+    }
+
+    #[test]
+    fn the_notice_names_these_very_files() {
+        let notice = include_str!("../contract/NOTICE.md");
+        for source in [SOURCE, include_str!("../contract/schema.graphql")] {
+            let digest = ring::digest::digest(&ring::digest::SHA256, source.as_bytes());
+            let sum: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+            assert!(notice.contains(&sum), "{sum}: refresh with scripts/refresh-contract.mjs");
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) fn changes(git: &Git, base: &str, head: &str) -> Result<Vec<Change>, 
     let raw = git.bytes(&["diff-tree", "-r", "-M", "--raw", "-z", "--no-abbrev", base, head], b"", &[])?;
     let mut fields = raw.split(|b| *b == 0).map(|f| String::from_utf8_lossy(f).into_owned());
     let counts = counts(git, base, head)?;
+    let mut patches = patches(git, base, head)?.into_iter();
     let mut found = Vec::new();
     while let Some(meta) = fields.next().filter(|m| m.starts_with(':')) {
         let parts: Vec<&str> = meta.split(' ').collect();
@@ -38,7 +39,7 @@ pub(crate) fn changes(git: &Git, base: &str, head: &str) -> Result<Vec<Change>, 
             _ => (None, first),
         };
         let (additions, deletions, binary) = counts.get(found.len()).copied().unwrap_or_default();
-        let patch = if binary { None } else { patch(git, (base, head), before.as_deref(), &path)? };
+        let patch = patches.next().flatten().filter(|_| !binary);
         let status = word(status);
         found.push(Change { path, before, status, additions, deletions, blob: blob.to_owned(), patch });
     }
@@ -68,12 +69,15 @@ fn counts(git: &Git, base: &str, head: &str) -> Result<Vec<(u64, u64, bool)>, Er
         .collect())
 }
 
-fn patch(git: &Git, ends: (&str, &str), before: Option<&str>, path: &str) -> Result<Option<String>, Error> {
-    let mut args = vec!["diff", "-M", ends.0, ends.1, "--", path];
-    args.extend(before);
-    let text = String::from_utf8_lossy(&git.bytes(&args, b"", &[])?).into_owned();
-    let hunks = text.find("\n@@ ").map(|at| text[at + 1..].trim_end_matches('\n').to_owned());
-    Ok(hunks.filter(|p| p.lines().count() <= crate::rules::PATCH_LINES))
+/// Each file's hunks, in the order of the raw list: one run of git however many files there are.
+fn patches(git: &Git, base: &str, head: &str) -> Result<Vec<Option<String>>, Error> {
+    let text = git.bytes(&["diff-tree", "-r", "-M", "-p", base, head], b"", &[])?;
+    let text = format!("\n{}", String::from_utf8_lossy(&text));
+    let files = text.split("\ndiff --git ").skip(1);
+    Ok(files
+        .map(|file| file.find("\n@@ ").map(|at| file[at + 1..].trim_end_matches('\n').to_owned()))
+        .map(|hunks| hunks.filter(|p| p.lines().count() <= crate::rules::PATCH_LINES))
+        .collect())
 }
 
 /// The hunks a patch shows.

@@ -2,9 +2,18 @@
 #![expect(clippy::disallowed_methods, reason = "this is the forge's one module that runs git and makes folders")]
 
 use crate::Error;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// git's own `update` hook: reference, old commit, new commit.
+const UPDATE_HOOK: &str = "#!/bin/sh
+grep -qxF \"$1\" \"$GIT_DIR/protected\" || exit 0
+[ \"$(git merge-base \"$2\" \"$3\" 2>/dev/null)\" = \"$2\" ] && exit 0
+echo 'error: GH006: Protected branch update failed' >&2
+exit 1
+";
 
 /// Who stands in a commit: name, mail address, seconds since 1970.
 #[derive(Clone, Debug)]
@@ -16,6 +25,9 @@ pub(crate) struct Ident {
 
 /// One file of a commit to be: its path and its bytes, `None` to delete it.
 pub(crate) type Files = Vec<(String, Option<Vec<u8>>)>;
+
+/// Settings of the environment for one git command.
+type Env<'a> = &'a [(&'a str, String)];
 
 /// What a commit is made of besides its tree.
 pub(crate) struct Draft<'a> {
@@ -47,6 +59,19 @@ impl Git {
         let from = self.dir.display().to_string();
         git.run(&["fetch", "--quiet", &from, "+refs/heads/*:refs/heads/*"])?;
         Ok(git)
+    }
+
+    /// Lets nobody throw a branch's commits away, whichever way they push.
+    pub(crate) fn protect(&self, branch: &str) -> Result<(), Error> {
+        let fail = |e: std::io::Error| Error::Git(e.to_string());
+        let list = self.dir.join("protected");
+        let mut names = std::fs::read_to_string(&list).unwrap_or_default();
+        names += &format!("refs/heads/{branch}\n");
+        std::fs::write(list, names).map_err(fail)?;
+        let hook = self.dir.join("hooks/update");
+        std::fs::create_dir_all(self.dir.join("hooks")).map_err(fail)?;
+        std::fs::write(&hook, UPDATE_HOOK).map_err(fail)?;
+        std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).map_err(fail)
     }
 
     fn settings(&self) -> Result<(), Error> {
@@ -132,41 +157,56 @@ impl Git {
 
     /// Writes a tree: the parent's with the files put over it.
     pub(crate) fn tree(&self, parent: Option<&str>, files: &Files) -> Result<String, Error> {
-        let index = tempfile::NamedTempFile::new().map_err(|e| Error::Git(e.to_string()))?;
-        let path = index.path().with_extension("index").display().to_string();
-        let env = [("GIT_INDEX_FILE", path.clone())];
-        self.bytes(&["read-tree", parent.unwrap_or("--empty")], b"", &env)?;
-        for (name, content) in files {
-            self.stage(name, content.as_deref(), &env)?;
-        }
-        let tree = self.bytes(&["write-tree"], b"", &env)?;
-        drop(std::fs::remove_file(&path));
-        Ok(String::from_utf8_lossy(&tree).trim().to_owned())
+        self.indexed(parent.unwrap_or("--empty"), |env| {
+            let entries = self.entries(files, env)?;
+            self.bytes(&["update-index", "-z", "--index-info"], &entries, env).map(drop)
+        })
     }
 
     /// The tree of `onto` with the change from one commit to another applied to it.
     pub(crate) fn applied(&self, onto: &str, from: &str, to: &str) -> Result<String, Error> {
-        let index = tempfile::NamedTempFile::new().map_err(|e| Error::Git(e.to_string()))?;
-        let path = index.path().with_extension("index").display().to_string();
-        let env = [("GIT_INDEX_FILE", path.clone())];
-        self.bytes(&["read-tree", onto], b"", &env)?;
         let patch = self.bytes(&["diff", "--binary", "--full-index", from, to], b"", &[])?;
-        if !patch.is_empty() {
-            self.bytes(&["apply", "--cached", "-3"], &patch, &env)?;
-        }
+        self.indexed(onto, |env| match patch.is_empty() {
+            true => Ok(()),
+            false => self.bytes(&["apply", "--cached"], &patch, env).map(drop),
+        })
+    }
+
+    /// Reads a tree into an index of its own, changes it, and writes it as a tree.
+    fn indexed(&self, from: &str, change: impl FnOnce(Env<'_>) -> Result<(), Error>) -> Result<String, Error> {
+        let folder = tempfile::tempdir().map_err(|e| Error::Git(e.to_string()))?;
+        let env = [("GIT_INDEX_FILE", folder.path().join("index").display().to_string())];
+        self.bytes(&["read-tree", from], b"", &env)?;
+        change(&env)?;
         let tree = self.bytes(&["write-tree"], b"", &env)?;
-        drop(std::fs::remove_file(&path));
         Ok(String::from_utf8_lossy(&tree).trim().to_owned())
     }
 
-    fn stage(&self, name: &str, content: Option<&[u8]>, env: &[(&str, String)]) -> Result<(), Error> {
-        let Some(content) = content else {
-            return self.bytes(&["update-index", "--force-remove", name], b"", env).map(drop);
-        };
-        let blob = self.bytes(&["hash-object", "-w", "--stdin"], content, env)?;
-        let blob = String::from_utf8_lossy(&blob).trim().to_owned();
-        let entry = format!("100644,{blob},{name}");
-        self.bytes(&["update-index", "--add", "--cacheinfo", &entry], b"", env).map(drop)
+    /// Lines for `update-index --index-info`; a file keeps its mode, and equal contents are written once.
+    fn entries(&self, files: &Files, env: Env<'_>) -> Result<Vec<u8>, Error> {
+        let staged = self.bytes(&["ls-files", "--stage", "-z"], b"", env)?;
+        let staged = String::from_utf8_lossy(&staged).into_owned();
+        let modes: HashMap<&str, &str> = staged
+            .split('\0')
+            .filter_map(|l| l.split_once('\t'))
+            .filter_map(|(meta, name)| Some((name, meta.split(' ').next()?)))
+            .collect();
+        let mut blobs: HashMap<&[u8], String> = HashMap::new();
+        let mut entries = Vec::new();
+        for (name, content) in files {
+            let (mode, blob) = match content {
+                None => ("0", "0".repeat(40)),
+                Some(bytes) => {
+                    if !blobs.contains_key(bytes.as_slice()) {
+                        let blob = self.bytes(&["hash-object", "-w", "--stdin"], bytes, env)?;
+                        blobs.insert(bytes, String::from_utf8_lossy(&blob).trim().to_owned());
+                    }
+                    (*modes.get(name.as_str()).unwrap_or(&"100644"), blobs[bytes.as_slice()].clone())
+                }
+            };
+            entries.extend_from_slice(format!("{mode} {blob}\t{name}\0").as_bytes());
+        }
+        Ok(entries)
     }
 
     /// Makes a commit of a tree; no reference is moved.
@@ -183,7 +223,8 @@ impl Git {
             ("GIT_COMMITTER_EMAIL", draft.committer.email.clone()),
             ("GIT_COMMITTER_DATE", format!("{} +0000", draft.committer.at)),
         ];
-        let out = self.bytes(&args, draft.message.as_bytes(), &env)?;
+        let message = format!("{}\n", draft.message.trim_end());
+        let out = self.bytes(&args, message.as_bytes(), &env)?;
         Ok(String::from_utf8_lossy(&out).trim().to_owned())
     }
 

@@ -1,9 +1,9 @@
 //! How is a GraphQL operation checked against GitHub's schema, and answered?
 
 use crate::auth::{self, Who};
-use crate::graph;
 use crate::state::State;
 use crate::wire::{Refusal, Reply, Request};
+use crate::{graph, mutate};
 use apollo_compiler::resolvers::{Execution, FieldError, ObjectValue, ResolveInfo, ResolvedValue};
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::Valid;
@@ -67,7 +67,25 @@ fn execute(graph: &Graph<'_>, body: &Value) -> Result<Value, String> {
     let kind = if operation.is_mutation() { "Mutation" } else { "Query" };
     let root = Object { graph, kind: kind.to_owned(), fields: Map::new() };
     let answer = execution.execute_sync(&root).map_err(|e| format!("{e:?}"))?;
-    serde_json::to_value(&answer).map_err(|e| e.to_string())
+    let mut answer = serde_json::to_value(&answer).map_err(|e| e.to_string())?;
+    for error in answer.get_mut("errors").and_then(Value::as_array_mut).into_iter().flatten() {
+        named(graph, error);
+    }
+    Ok(answer)
+}
+
+/// What GitHub itself would say no with, and its word for it; any other error is a mistake of who asks, or ours.
+const REFUSALS: [(&str, &str); 2] = [("Could not resolve to a", "NOT_FOUND"), ("Resource not accessible", "FORBIDDEN")];
+
+/// Gives an error GitHub's type, or complains of it.
+fn named(graph: &Graph<'_>, error: &mut Value) {
+    let message = error["message"].as_str().unwrap_or_default();
+    let message = message.strip_prefix("resolver error: ").unwrap_or(message).to_owned();
+    match REFUSALS.iter().find(|(start, _)| message.starts_with(start)) {
+        Some((_, kind)) => error["type"] = (*kind).into(),
+        None => graph.complain(&message),
+    }
+    error["message"] = message.into();
 }
 
 /// The state as a graph, as someone sees it.
@@ -100,14 +118,13 @@ impl ObjectValue for Object<'_, '_> {
         let arguments = serde_json::to_value(info.arguments()).unwrap_or(Value::Null);
         let found = match self.kind.as_str() {
             "Query" => graph::query(self.graph, name, &arguments),
-            "Mutation" => graph::mutate(self.graph, name, &arguments["input"]),
+            "Mutation" => mutate::mutate(self.graph, name, &arguments["input"]),
             "Repository" if name.starts_with("pullRequest") => graph::pulls(self.graph, &self.fields, name, &arguments),
             _ => Ok(self.fields.get(name).cloned()),
         };
         let value = found.map_err(|message| FieldError { message })?;
         let value = value.ok_or_else(|| {
             let message = format!("the forge does not play `{}.{name}`", self.kind);
-            self.graph.complain(&message);
             FieldError { message }
         })?;
         self.resolved(value, &arguments)
@@ -156,10 +173,7 @@ impl<'g, 's> Object<'g, 's> {
         kind: &str,
         arguments: &Value,
     ) -> Result<ResolvedValue<'a>, FieldError> {
-        let (from, to) = window(list.len(), arguments).map_err(|message| {
-            self.graph.complain(&message);
-            FieldError { message }
-        })?;
+        let (from, to) = window(list.len(), arguments).map_err(|message| FieldError { message })?;
         let cursor = |at: usize| STANDARD.encode(format!("cursor:{at}"));
         let edge = kind.replace("Connection", "Edge");
         let edges: Vec<Value> =

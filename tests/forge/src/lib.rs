@@ -13,6 +13,7 @@ mod auth;
 mod clock;
 mod commits;
 mod contract;
+mod deeds;
 mod diff;
 mod faults;
 mod fill;
@@ -20,10 +21,13 @@ mod git;
 mod graph;
 mod graphql;
 mod hooks;
+mod installing;
 mod key;
 mod merge;
+mod mutate;
 mod people;
 mod person;
+mod records;
 mod rest;
 pub mod rules;
 mod server;
@@ -38,10 +42,10 @@ pub use faults::{Fault, What};
 pub use key::{TEST_KEY, jwt};
 pub use merge::Way;
 pub use people::Repo;
-pub use start::{Forge, Options};
-pub use state::{
+pub use records::{
     CheckRun, Comment, Delivery, Exchange, IssueComment, Merge, Pull, Reaction, Review, Thread, User, Violation,
 };
+pub use start::{Forge, Options};
 
 /// Why the forge could not do what it was told.
 #[derive(Debug, thiserror::Error)]

@@ -69,6 +69,7 @@ pub(crate) fn merge(
     git.point(&name, &sha)?;
     let now = state.now();
     if let Some(pull) = state.pull_mut(full, number) {
+        pull.base_sha = base.clone();
         pull.open = false;
         pull.closed = Some(now);
         pull.merged = Some(Merge { sha: sha.clone(), by: login.to_owned(), at: now });

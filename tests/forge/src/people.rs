@@ -1,14 +1,14 @@
 //! What can people do in a repository, and what can a test look at?
 
-use crate::git::{Draft, Files};
+use crate::deeds::{self, Work};
 use crate::hooks::{self, Event};
 use crate::merge::{self, Way};
-use crate::person::{self, Opening};
-use crate::rest::{comments, pulls, reviews};
+use crate::person;
+use crate::rest::{comments, reviews};
 use crate::rules;
 use crate::server::Shared;
 use crate::start::new_repository;
-use crate::state::{CheckRun, IssueComment, Pull, Review, Run, State, Thread};
+use crate::state::{CheckRun, IssueComment, Pull, Review, State, Thread};
 use crate::suggest::{self, Press};
 use crate::{Error, view};
 use serde_json::{Value, json};
@@ -54,14 +54,25 @@ impl Repo {
         message: &str,
         files: &Vec<(String, Option<Vec<u8>>)>,
     ) -> Result<String, Error> {
-        self.with(|s, full| commit(s, full, &Work { login, branch, message, files, onto: None }))
+        self.with(|s, full| deeds::commit(s, full, &Work { login, branch, message, files, onto: None }))
     }
 
     /// Throws the branch's commits away and starts it again at `onto` (a branch or commit), with these files.
     pub fn force_push(&self, login: &str, branch: &str, onto: &str, files: &[(&str, &str)]) -> Result<String, Error> {
         let files = files.iter().map(|(p, t)| ((*p).to_owned(), Some(t.as_bytes().to_vec()))).collect();
         let work = Work { login, branch, message: "again", files: &files, onto: Some(onto) };
-        self.with(|s, full| commit(s, full, &work))
+        self.with(|s, full| deeds::commit(s, full, &work))
+    }
+
+    /// Feeds `git fast-import` a stream, for long histories; every branch it moved was pushed by `login`.
+    pub fn import(&self, login: &str, stream: &str) -> Result<(), Error> {
+        self.with(|s, full| {
+            let git = s.repo(full).map(|r| r.git.clone()).ok_or_else(|| Error::Missing(full.to_owned()))?;
+            let before = git.refs()?;
+            git.bytes(&["fast-import", "--quiet"], stream.as_bytes(), &[])?;
+            let after = git.refs()?;
+            person::follow(s, full, (&before, &after), login)
+        })
     }
 
     /// Deletes a branch; its pull requests are closed.
@@ -77,12 +88,12 @@ impl Repo {
 
     /// Opens a pull request to the default branch; its number.
     pub fn open_pr(&self, login: &str, branch: &str, title: &str) -> Result<u64, Error> {
-        self.with(|s, full| open(s, full, full, (login, branch, title, false)))
+        self.with(|s, full| deeds::open(s, full, full, (login, branch, title, false)))
     }
 
     /// The same as a draft.
     pub fn open_draft(&self, login: &str, branch: &str, title: &str) -> Result<u64, Error> {
-        self.with(|s, full| open(s, full, full, (login, branch, title, true)))
+        self.with(|s, full| deeds::open(s, full, full, (login, branch, title, true)))
     }
 
     /// Forks it to someone's account.
@@ -97,17 +108,17 @@ impl Repo {
 
     /// Opens a pull request here from a branch of a fork.
     pub fn open_fork_pr(&self, fork: &Repo, login: &str, branch: &str, title: &str) -> Result<u64, Error> {
-        self.with(|s, full| open(s, full, &fork.full, (login, branch, title, false)))
+        self.with(|s, full| deeds::open(s, full, &fork.full, (login, branch, title, false)))
     }
 
     /// Marks a draft ready for review.
     pub fn ready(&self, pull: u64, login: &str) -> Result<(), Error> {
-        self.with(|s, full| drafted(s, full, pull, login, false))
+        self.with(|s, full| deeds::drafted(s, full, pull, login, false))
     }
 
     /// Makes it a draft again.
     pub fn convert_to_draft(&self, pull: u64, login: &str) -> Result<(), Error> {
-        self.with(|s, full| drafted(s, full, pull, login, true))
+        self.with(|s, full| deeds::drafted(s, full, pull, login, true))
     }
 
     /// Changes the title.
@@ -118,6 +129,11 @@ impl Repo {
     /// Changes the description.
     pub fn describe(&self, pull: u64, login: &str, body: &str) -> Result<(), Error> {
         self.with(|s, full| person::edit(s, full, pull, login, None, Some(body.to_owned())))
+    }
+
+    /// Aims it at another base branch.
+    pub fn retarget(&self, pull: u64, login: &str, base: &str) -> Result<(), Error> {
+        self.with(|s, full| person::retarget(s, full, pull, login, base))
     }
 
     /// Closes without merging.
@@ -142,7 +158,9 @@ impl Repo {
 
     /// Comments on a line (new side) of the diff, as a review of one comment; the comment's number.
     pub fn comment_on(&self, pull: u64, login: &str, path: &str, line: u64, body: &str) -> Result<u64, Error> {
-        self.with(|s, full| comment_on(s, full, pull, login, &json!({ "path": path, "line": line, "body": body })))
+        self.with(|s, full| {
+            deeds::comment_on(s, full, pull, login, &json!({ "path": path, "line": line, "body": body }))
+        })
     }
 
     /// Reviews without comments on lines: event `APPROVE`, `REQUEST_CHANGES` or `COMMENT`; the review's number.
@@ -182,12 +200,12 @@ impl Repo {
 
     /// Resolves a thread (its number, or that of a comment in it).
     pub fn resolve(&self, thread: u64, login: &str) -> Result<(), Error> {
-        self.with(|s, full| person::resolve(s, full, thread_of(s, full, thread), login, true))
+        self.with(|s, full| person::resolve(s, full, deeds::thread_of(s, full, thread), login, true))
     }
 
     /// Opens a resolved thread again.
     pub fn unresolve(&self, thread: u64, login: &str) -> Result<(), Error> {
-        self.with(|s, full| person::resolve(s, full, thread_of(s, full, thread), login, false))
+        self.with(|s, full| person::resolve(s, full, deeds::thread_of(s, full, thread), login, false))
     }
 
     /// Presses "Commit suggestion" (one comment) or commits a batch; `title` where the person edited it. The commit.
@@ -209,8 +227,8 @@ impl Repo {
             let run = repo.checks.iter().find(|c| c.id == check);
             let run = run.ok_or_else(|| Error::Missing(format!("check run {check}")))?;
             let mut value = view::check_run(s, repo, run);
-            value["check_suite"] = suite(s, repo.full_name(), &run.head_sha, &heads(repo, &run.head_sha));
-            value["pull_requests"] = references(s, repo, &run.head_sha).into();
+            value["check_suite"] = deeds::suite(s, repo.full_name(), &run.head_sha, &deeds::heads(repo, &run.head_sha));
+            value["pull_requests"] = deeds::references(s, repo, &run.head_sha).into();
             let fields = json!({ "check_run": value });
             let action = Some("rerequested");
             hooks::emit(s, Event { name: "check_run", action, repo: full, sender: login, fields });
@@ -222,8 +240,8 @@ impl Repo {
     pub fn rerequest_suite(&self, sha: &str, login: &str) -> Result<(), Error> {
         self.with(|s, full| {
             let repo = s.repo(full).ok_or_else(|| Error::Missing(full.to_owned()))?;
-            let mut value = suite(s, repo.full_name(), sha, &heads(repo, sha));
-            value["pull_requests"] = references(s, repo, sha).into();
+            let mut value = deeds::suite(s, repo.full_name(), sha, &deeds::heads(repo, sha));
+            value["pull_requests"] = deeds::references(s, repo, sha).into();
             let fields = json!({ "check_suite": value });
             let action = Some("rerequested");
             hooks::emit(s, Event { name: "check_suite", action, repo: full, sender: login, fields });
@@ -233,7 +251,7 @@ impl Repo {
 
     /// Finishes a workflow run on a commit, with artifacts (name, zip); its number. `workflow_run.completed` goes out.
     pub fn workflow_run(&self, from: &str, branch: &str, sha: &str, artifacts: &[(&str, &[u8])]) -> u64 {
-        self.with(|s, full| workflow_run(s, full, (from, branch, sha), artifacts))
+        self.with(|s, full| deeds::workflow_run(s, full, (from, branch, sha), artifacts))
     }
 
     /// Gives someone a permission: `admin`, `maintain`, `write`, `triage`, `read`.
@@ -244,9 +262,13 @@ impl Repo {
         });
     }
 
-    /// Protects a branch from forced updates.
-    pub fn protect(&self, branch: &str) {
-        self.with(|s, full| s.repos.get_mut(full).map(|r| r.protected.insert(branch.to_owned())));
+    /// Protects a branch from forced updates and from being deleted.
+    pub fn protect(&self, branch: &str) -> Result<(), Error> {
+        self.with(|s, full| {
+            let repo = s.repos.get_mut(full).ok_or_else(|| Error::Missing(full.to_owned()))?;
+            repo.protected.insert(branch.to_owned());
+            repo.git.protect(branch)
+        })
     }
 
     /// A pull request as it stands.
@@ -300,146 +322,4 @@ impl Repo {
             None => Err(Error::Missing(full.to_owned())),
         })
     }
-}
-
-/// A commit to be made on a branch.
-struct Work<'a> {
-    login: &'a str,
-    branch: &'a str,
-    message: &'a str,
-    files: &'a Files,
-    onto: Option<&'a str>,
-}
-
-fn commit(state: &mut State, full: &str, work: &Work<'_>) -> Result<String, Error> {
-    let repo = state.repo(full).ok_or_else(|| Error::Missing(full.to_owned()))?;
-    let (git, name) = (repo.git.clone(), format!("refs/heads/{}", work.branch));
-    let before = git.commit(&name);
-    if work.onto.is_some() && repo.protected.contains(work.branch) {
-        return Err(Error::Refused(format!("`{}` is protected", work.branch)));
-    }
-    let parent = match work.onto {
-        Some(onto) => Some(git.commit(onto).ok_or_else(|| Error::Missing(onto.to_owned()))?),
-        None => before.clone().or_else(|| git.commit(&format!("refs/heads/{}", repo.default_branch))),
-    };
-    let tree = git.tree(parent.as_deref(), work.files)?;
-    let who = state.ident(work.login);
-    let parents: Vec<String> = parent.into_iter().collect();
-    let draft = Draft { parents: &parents, message: work.message, author: &who, committer: &who };
-    let sha = git.commit_tree(&tree, &draft)?;
-    git.point(&name, &sha)?;
-    person::moved(state, full, &name, before.as_deref(), Some(&sha), work.login)?;
-    Ok(sha)
-}
-
-fn open(
-    state: &mut State,
-    full: &str,
-    head: &str,
-    (login, branch, title, draft): (&str, &str, &str, bool),
-) -> Result<u64, Error> {
-    let base = state.repo(full).map(|r| r.default_branch.clone()).unwrap_or_default();
-    let opening = Opening {
-        author: login.to_owned(),
-        head_repo: head.to_owned(),
-        head_ref: branch.to_owned(),
-        base_ref: base,
-        title: title.to_owned(),
-        body: String::new(),
-        draft,
-    };
-    person::open(state, full, opening)
-}
-
-fn drafted(state: &mut State, full: &str, pull: u64, login: &str, draft: bool) -> Result<(), Error> {
-    let found = state.pull_mut(full, pull).ok_or_else(|| Error::Missing(format!("{full}#{pull}")))?;
-    found.draft = draft;
-    let action = if draft { "converted_to_draft" } else { "ready_for_review" };
-    person::emit(state, full, pull, action, login, json!({}));
-    Ok(())
-}
-
-fn comment_on(state: &mut State, full: &str, pull: u64, login: &str, comment: &Value) -> Result<u64, Error> {
-    let missing = || Error::Missing(format!("{full}#{pull}"));
-    let repo = state.repo(full).ok_or_else(missing)?;
-    let found = repo.pulls.get(&pull).ok_or_else(missing)?;
-    let head = found.head_sha.clone();
-    let place = rules::place(comment, &pulls::changes(repo, found, &head)?)?;
-    let body = comment["body"].as_str().unwrap_or_default().to_owned();
-    let posted = reviews::Posted { login, commit: &head, body: "", event: Some("COMMENT") };
-    let review = reviews::post(state, full, pull, &posted, vec![(place, body)]);
-    let found = state.pull(full, pull).ok_or_else(missing)?;
-    let mut all = found.threads.iter().flat_map(|t| &t.comments);
-    all.find(|c| c.review == review).map(|c| c.id).ok_or_else(missing)
-}
-
-/// A thread by its own number or that of one of its comments.
-fn thread_of(state: &State, full: &str, id: u64) -> u64 {
-    let Some((number, t, _)) = state.find_comment(full, id) else { return id };
-    state.pull(full, number).map_or(id, |p| p.threads[t].id)
-}
-
-/// The branch and commit before, for a check suite.
-fn heads(repo: &crate::state::Repository, sha: &str) -> String {
-    let found = repo.pulls.values().find(|p| p.head_sha == sha);
-    found.map_or_else(|| repo.default_branch.clone(), |p| p.head_ref.clone())
-}
-
-fn references(state: &State, repo: &crate::state::Repository, sha: &str) -> Vec<Value> {
-    let base = |full: &str| {
-        let found = state.repo(full);
-        json!({ "id": found.map_or(0, |r| r.id), "name": full.split('/').next_back(),
-            "url": format!("{}/repos/{full}", state.base) })
-    };
-    let pulls = repo.pulls.values().filter(|p| p.open && p.head_sha == sha);
-    pulls
-        .map(|p| {
-            json!({
-                "id": p.id, "number": p.number,
-                "url": format!("{}/repos/{}/pulls/{}", state.base, repo.full_name(), p.number),
-                "head": { "ref": p.head_ref, "sha": p.head_sha, "repo": base(&p.head_repo) },
-                "base": { "ref": p.base_ref, "sha": p.base_sha, "repo": base(&repo.full_name()) },
-            })
-        })
-        .collect()
-}
-
-fn suite(state: &State, full: String, sha: &str, branch: &str) -> Value {
-    let id = view::suite(sha);
-    json!({
-        "id": id, "node_id": view::node("CS", id), "head_branch": branch, "head_sha": sha, "status": "completed",
-        "conclusion": null, "url": format!("{}/repos/{full}/check-suites/{id}", state.base), "before": null,
-        "after": sha, "pull_requests": [], "app": view::app(state), "latest_check_runs_count": 1,
-        "check_runs_url": format!("{}/repos/{full}/check-suites/{id}/check-runs", state.base),
-        "head_commit": { "id": sha, "tree_id": sha, "message": "", "timestamp": state.iso(),
-            "author": { "name": "a", "email": "a@example.com" },
-            "committer": { "name": "a", "email": "a@example.com" } },
-        "created_at": state.iso(), "updated_at": state.iso(),
-    })
-}
-
-fn workflow_run(state: &mut State, full: &str, head: (&str, &str, &str), artifacts: &[(&str, &[u8])]) -> u64 {
-    let id = state.id();
-    let artifacts = artifacts.iter().map(|(name, zip)| (state.id(), (*name).to_owned(), zip.to_vec())).collect();
-    let run = Run {
-        id,
-        head_repo: head.0.to_owned(),
-        head_branch: head.1.to_owned(),
-        head_sha: head.2.to_owned(),
-        event: "pull_request".to_owned(),
-        artifacts,
-    };
-    let Some(repo) = state.repos.get_mut(full) else { return id };
-    repo.runs.push(run.clone());
-    let owner = repo.owner.clone();
-    let Some(repo) = state.repo(full) else { return id };
-    let fields = json!({
-        "workflow_run": person::run_json(state, repo, &run),
-        "workflow": { "id": 1, "node_id": "W_1", "name": "review", "path": ".github/workflows/review.yml",
-            "state": "active", "badge_url": state.base, "url": state.base, "html_url": state.base,
-            "created_at": state.iso(), "updated_at": state.iso() },
-    });
-    let action = Some("completed");
-    hooks::emit(state, Event { name: "workflow_run", action, repo: full, sender: &owner, fields });
-    id
 }

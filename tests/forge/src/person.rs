@@ -106,6 +106,9 @@ pub(crate) fn moved(
     after: Option<&str>,
     login: &str,
 ) -> Result<(), Error> {
+    if !name.starts_with("refs/heads/") && !name.starts_with("refs/tags/") {
+        return Ok(());
+    }
     push(state, full, name, before, after, login)?;
     let Some(branch) = name.strip_prefix("refs/heads/") else { return Ok(()) };
     let standing: Vec<(String, u64)> = state
@@ -119,6 +122,24 @@ pub(crate) fn moved(
         match after {
             Some(after) => synchronize(state, &base, number, after, login)?,
             None => close(state, &base, number, login)?,
+        }
+    }
+    Ok(())
+}
+
+/// References as git lists them: name and commit.
+type Refs = [(String, String)];
+
+/// What follows from every branch and tag that differs between two lists of references.
+pub(crate) fn follow(state: &mut State, full: &str, lists: (&Refs, &Refs), login: &str) -> Result<(), Error> {
+    let find = |list: &Refs, name: &str| list.iter().find(|r| r.0 == name).map(|r| r.1.clone());
+    let mut names: Vec<&String> = lists.0.iter().chain(lists.1).map(|r| &r.0).collect();
+    names.sort();
+    names.dedup();
+    for name in names.into_iter().filter(|n| n.starts_with("refs/heads/") || n.starts_with("refs/tags/")) {
+        let (old, new) = (find(lists.0, name), find(lists.1, name));
+        if old != new {
+            moved(state, full, name, old.as_deref(), new.as_deref(), login)?;
         }
     }
     Ok(())
@@ -168,8 +189,10 @@ fn synchronize(state: &mut State, full: &str, number: u64, after: &str, login: &
     let (base, from) = (repository(state, full)?, repository(state, &pull.head_repo)?);
     keep(base, from, number, &format!("refs/heads/{}", pull.head_ref))?;
     let git = base.git.clone();
+    let tip = git.commit(&format!("refs/heads/{}", pull.base_ref));
     let now = state.now();
     if let Some(pull) = state.pull_mut(full, number) {
+        pull.base_sha = tip.unwrap_or_else(|| std::mem::take(&mut pull.base_sha));
         pull.head_sha = after.to_owned();
         pull.updated = now;
         pull.threads.iter_mut().for_each(|t| carry(&git, t, after));
@@ -205,6 +228,17 @@ pub(crate) fn edit(
     if let Some(body) = body {
         changes["body"] = json!({ "from": std::mem::replace(&mut pull.body, body) });
     }
+    emit(state, full, number, "edited", login, json!({ "changes": changes }));
+    Ok(())
+}
+
+/// Aims a pull request at another base branch.
+pub(crate) fn retarget(state: &mut State, full: &str, number: u64, login: &str, base: &str) -> Result<(), Error> {
+    let tip = repository(state, full)?.git.commit(&format!("refs/heads/{base}")).ok_or_else(|| missing(base))?;
+    let pull = state.pull_mut(full, number).ok_or_else(|| missing("pull request"))?;
+    let name = std::mem::replace(&mut pull.base_ref, base.to_owned());
+    let sha = std::mem::replace(&mut pull.base_sha, tip);
+    let changes = json!({ "base": { "ref": { "from": name }, "sha": { "from": sha } } });
     emit(state, full, number, "edited", login, json!({ "changes": changes }));
     Ok(())
 }

@@ -7,7 +7,7 @@ pub(crate) mod pulls;
 mod repos;
 pub(crate) mod reviews;
 
-use crate::auth::Who;
+use crate::auth::{WORKFLOW, Who};
 use crate::state::{Pull, Repository, State};
 use crate::wire::{Answer, Refusal, Request};
 use serde_json::Value;
@@ -77,7 +77,8 @@ impl Call<'_> {
 pub(crate) fn sees(state: &State, who: &Who, repo: &Repository) -> bool {
     match who {
         Who::Installation { id, only, .. } => {
-            let covered = state.installation(&repo.full_name()).is_some_and(|i| i.id == *id);
+            let here = state.installation(&repo.full_name()).is_some_and(|i| i.id == *id);
+            let covered = here || *id == WORKFLOW;
             !repo.private || (covered && only.as_ref().is_none_or(|o| o.contains(&repo.full_name())))
         }
         Who::Person(login) => repo.owner == *login || repo.permission(login) != "none",
@@ -105,11 +106,11 @@ pub(crate) fn answer(operation: &str, call: &mut Call<'_>) -> Outcome {
 }
 
 fn covered(call: &Call<'_>) -> Result<(), Refusal> {
-    let Who::Installation { id, .. } = &call.who else { return Ok(()) };
-    match call.state.installation(&call.full()) {
-        Some(i) if i.id == *id => Ok(()),
-        _ => Err(Refusal::new(403, "Resource not accessible by integration")),
-    }
+    let Who::Installation { id, only, .. } = &call.who else { return Ok(()) };
+    let full = call.full();
+    let named = only.as_ref().is_none_or(|o| o.contains(&full));
+    let here = *id == WORKFLOW || call.state.installation(&full).is_some_and(|i| i.id == *id);
+    if named && here { Ok(()) } else { Err(Refusal::new(403, "Resource not accessible by integration")) }
 }
 
 /// What is described and checked, but not played.

@@ -24,7 +24,10 @@ pub(crate) fn serve(state: &mut State, request: &Request, full: &str, rest: &str
     let reply = backend(state, request, &who.login(state));
     if rest == "git-receive-pack" {
         let after = git.refs().unwrap_or_default();
-        follow(state, full, &before, &after, &who.login(state));
+        let login = who.login(state);
+        if let Err(error) = person::follow(state, full, (&before, &after), &login) {
+            state.violate("git", full, error.to_string());
+        }
     }
     reply
 }
@@ -100,20 +103,4 @@ fn cgi(raw: &[u8]) -> Reply {
     }
     reply.body = raw.get(end + 4..).unwrap_or_default().to_vec();
     reply
-}
-
-fn follow(state: &mut State, full: &str, before: &[(String, String)], after: &[(String, String)], login: &str) {
-    let find = |list: &[(String, String)], name: &str| list.iter().find(|r| r.0 == name).map(|r| r.1.clone());
-    let mut names: Vec<&String> = before.iter().chain(after).map(|r| &r.0).collect();
-    names.sort();
-    names.dedup();
-    for name in names.into_iter().filter(|n| n.starts_with("refs/heads/") || n.starts_with("refs/tags/")) {
-        let (old, new) = (find(before, name), find(after, name));
-        if old == new {
-            continue;
-        }
-        if let Err(error) = person::moved(state, full, name, old.as_deref(), new.as_deref(), login) {
-            state.violate("git", full, error.to_string());
-        }
-    }
 }

@@ -1,17 +1,18 @@
 //! How is a forge started, asked and told?
 
+use crate::auth::WORKFLOW;
 use crate::clock::{Clock, real};
 use crate::faults::Fault;
 use crate::git::Git;
 use crate::hooks;
 use crate::people::Repo;
 use crate::server::{self, Shared};
-use crate::state::{App, Delivery, Exchange, Holder, Installation, Repository, State, Token, Violation};
-use crate::{Error, key, view};
-use serde_json::{Value, json};
+use crate::state::{App, Delivery, Exchange, Holder, Repository, State, Token, Violation};
+use crate::{Error, installing, key};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a forge is started with.
 #[derive(Clone, Debug)]
@@ -131,33 +132,33 @@ impl Forge {
 
     /// Installs the app on an account, for all its repositories; `installation.created` goes out. Its number.
     pub fn install(&self, account: &str) -> u64 {
-        self.shared.with(|s| install(s, account, None))
+        self.shared.with(|s| installing::install(s, account, None))
     }
 
     /// Installs the app for some repositories (full names) only.
     pub fn install_on(&self, account: &str, repositories: &[&str]) -> u64 {
         let only = repositories.iter().map(|r| (*r).to_owned()).collect();
-        self.shared.with(|s| install(s, account, Some(only)))
+        self.shared.with(|s| installing::install(s, account, Some(only)))
     }
 
     /// Adds a repository to an installation that is for some only.
     pub fn add_to_installation(&self, account: &str, full_name: &str) {
-        self.shared.with(|s| selected(s, account, full_name, true));
+        self.shared.with(|s| installing::selected(s, account, full_name, true));
     }
 
     /// Takes a repository out of an installation that is for some only.
     pub fn remove_from_installation(&self, account: &str, full_name: &str) {
-        self.shared.with(|s| selected(s, account, full_name, false));
+        self.shared.with(|s| installing::selected(s, account, full_name, false));
     }
 
     /// Suspends the app there (`true`) or lets it work again; tokens answer 403 meanwhile.
     pub fn suspend(&self, account: &str, on: bool) {
-        self.shared.with(|s| suspend(s, account, on));
+        self.shared.with(|s| installing::suspend(s, account, on));
     }
 
     /// Takes the app off an account; its tokens are worth nothing from then on.
     pub fn uninstall(&self, account: &str) {
-        self.shared.with(|s| uninstall(s, account));
+        self.shared.with(|s| installing::uninstall(s, account));
     }
 
     /// Changes what the app may do on an account.
@@ -174,6 +175,19 @@ impl Forge {
             s.user(login);
             let text = format!("ghp_{:036}", s.id());
             s.tokens.insert(text.clone(), Token { holder: Holder::Person(login.to_owned()), expires: None });
+            text
+        })
+    }
+
+    /// The `GITHUB_TOKEN` of a workflow in one repository, with these permissions; it acts as `github-actions[bot]`.
+    pub fn workflow_token(&self, full_name: &str, permissions: &[(&str, &str)]) -> String {
+        let permissions = permissions.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let only = Some(BTreeSet::from([full_name.to_owned()]));
+        self.shared.with(|s| {
+            s.user("github-actions[bot]");
+            let text = format!("ghs_{:036}", s.id());
+            let holder = Holder::Installation { id: WORKFLOW, permissions, only };
+            s.tokens.insert(text.clone(), Token { holder, expires: None });
             text
         })
     }
@@ -226,6 +240,18 @@ impl Forge {
     /// Waits until every webhook was answered or given up; whether that was within the time.
     pub fn settle(&self, limit: Duration) -> bool {
         self.shared.settle(limit)
+    }
+
+    /// Waits until something is so, looking every 20 ms; whether it was within the time.
+    pub fn wait_until(&self, limit: Duration, so: impl Fn(&Self) -> bool) -> bool {
+        let end = Instant::now() + limit;
+        while !so(self) {
+            if Instant::now() > end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
     }
 
     /// Sends a delivery once more under its GUID; whether there is such a one.
@@ -340,68 +366,4 @@ pub(crate) fn new_repository(
     };
     state.repos.insert(format!("{owner}/{name}"), repository);
     Ok(())
-}
-
-fn named(state: &State, names: impl Fn(&Repository) -> bool) -> Vec<Value> {
-    let one = |r: &Repository| {
-        json!({ "id": r.id, "node_id": view::node("R", r.id), "name": r.name, "full_name": r.full_name(),
-            "private": r.private })
-    };
-    state.repos.values().filter(|r| names(r)).map(one).collect()
-}
-
-fn install(state: &mut State, account: &str, only: Option<BTreeSet<String>>) -> u64 {
-    let (id, now) = (state.id(), state.now());
-    state.user(account);
-    let permissions = state.app.permissions.clone();
-    let installation =
-        Installation { id, account: account.to_owned(), suspended: None, only, permissions, created: now };
-    state.installations.insert(id, installation);
-    about(state, account, "created");
-    id
-}
-
-/// `installation.*`.
-fn about(state: &mut State, account: &str, action: &str) {
-    let Some(found) = state.installations.values().find(|i| i.account == account) else { return };
-    let only = found.only.clone();
-    let repositories = named(state, |r| r.owner == account && only.as_ref().is_none_or(|o| o.contains(&r.full_name())));
-    let value = view::installation(state, found);
-    let (id, sender) = (found.id, account.to_owned());
-    let fields = json!({ "installation": value, "repositories": repositories, "requester": null });
-    hooks::send(state, "installation", Some(action), &sender, fields, Some((id, None)));
-}
-
-fn suspend(state: &mut State, account: &str, on: bool) {
-    let now = state.now();
-    for installation in state.installations.values_mut().filter(|i| i.account == account) {
-        installation.suspended = on.then_some(now);
-    }
-    about(state, account, if on { "suspend" } else { "unsuspend" });
-}
-
-fn uninstall(state: &mut State, account: &str) {
-    about(state, account, "deleted");
-    state.installations.retain(|_, i| i.account != account);
-}
-
-fn selected(state: &mut State, account: &str, full_name: &str, add: bool) {
-    let Some(found) = state.installations.values_mut().find(|i| i.account == account) else { return };
-    let only = found.only.get_or_insert_with(BTreeSet::new);
-    if add {
-        only.insert(full_name.to_owned())
-    } else {
-        only.remove(full_name)
-    };
-    let id = found.id;
-    let Some(found) = state.installations.get(&id) else { return };
-    let value = view::installation(state, found);
-    let names = named(state, |r| r.full_name() == full_name);
-    let (added, removed) = if add { (names, Vec::new()) } else { (Vec::new(), names) };
-    let fields = json!({
-        "installation": value, "repositories_added": added, "repositories_removed": removed, "requester": null,
-        "repository_selection": "selected",
-    });
-    let action = Some(if add { "added" } else { "removed" });
-    hooks::send(state, "installation_repositories", action, account, fields, Some((id, None)));
 }

@@ -2,7 +2,7 @@
 
 use crate::git::{Draft, Ident};
 use crate::merge::github;
-use crate::state::{Comment, Pull, State, Thread};
+use crate::state::{Pull, State, Thread};
 use crate::{Error, person};
 
 /// One change: a file's lines `first..=last` (1-based) become `text`.
@@ -64,7 +64,7 @@ fn outdate(state: &mut State, full: &str, number: u64, thread: u64) {
 }
 
 fn edit(pull: &Pull, id: u64) -> Result<Edit, Error> {
-    let find = |t: &Thread| t.comments.iter().find(|c| c.id == id).map(Comment::clone);
+    let find = |t: &Thread| t.comments.iter().find(|c| c.id == id).cloned();
     let found = pull.threads.iter().find_map(|t| find(t).map(|c| (t, c)));
     let (thread, comment) = found.ok_or_else(|| Error::Missing(format!("comment {id} in the pull request")))?;
     if thread.outdated || thread.side != "RIGHT" {

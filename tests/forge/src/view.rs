@@ -210,7 +210,7 @@ pub(crate) fn check_run(state: &State, repository: &Repository, run: &CheckRun) 
     let rest = |name: &str| run.rest.get(name).cloned().unwrap_or(Value::Null);
     json!({
         "id": run.id, "node_id": node("CR", run.id), "name": run.name, "head_sha": run.head_sha,
-        "external_id": rest("external_id").as_str().unwrap_or_default(), "details_url": rest("details_url"),
+        "external_id": rest("external_id").as_str().unwrap_or_default(), "details_url": rest("details_url").as_str().unwrap_or(&state.base),
         "url": api, "html_url": format!("{}/{}/runs/{}", state.base, repository.full_name(), run.id),
         "status": run.status, "conclusion": run.conclusion,
         "started_at": iso(run.started), "completed_at": run.completed.map(iso),

@@ -81,6 +81,12 @@ impl Refusal {
         Self { errors: vec![Value::from(what.into())], ..Self::new(422, "Unprocessable Entity") }
     }
 
+    /// The same with each part of a 422 as an object.
+    pub(crate) fn in_objects(&self) -> Self {
+        let object = |e: &Value| json!({ "resource": "Request", "field": "", "code": "custom", "message": e });
+        Self { errors: self.errors.iter().map(object).collect(), message: "Validation Failed".into(), ..self.clone() }
+    }
+
     pub(crate) fn reply(&self) -> Reply {
         let mut body = json!({
             "message": self.message,

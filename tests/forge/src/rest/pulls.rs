@@ -116,9 +116,13 @@ fn create(call: &mut Call<'_>) -> Outcome {
 fn update(call: &mut Call<'_>) -> Outcome {
     let (full, login, number) = (call.full(), call.login(), call.pull()?.1.number);
     let text = |name: &str| call.body[name].as_str().map(str::to_owned);
-    let (title, body, open) = (text("title"), text("body"), text("state").map(|s| s == "open"));
+    let (title, body, base) = (text("title"), text("body"), text("base"));
+    let open = text("state").map(|s| s == "open");
     if title.is_some() || body.is_some() {
         person::edit(call.state, &full, number, &login, title, body)?;
+    }
+    if let Some(base) = base {
+        person::retarget(call.state, &full, number, &login, &base).map_err(|e| Refusal::invalid(e.to_string()))?;
     }
     match open {
         Some(false) => person::close(call.state, &full, number, &login)?,

@@ -3,6 +3,7 @@
 use super::pulls::changes;
 use super::{Call, Outcome, unplayed};
 use crate::hooks::{self, Event};
+use crate::person;
 use crate::rules::{self, Place};
 use crate::state::{Comment, Pull, Repository, Review, State, Thread};
 use crate::view;
@@ -89,9 +90,15 @@ pub(crate) fn post(
     };
     state.user(posted.login);
     let threads: Vec<Thread> = places.into_iter().map(|(place, body)| thread(state, id, posted, place, body)).collect();
-    if let Some(pull) = state.pull_mut(full, number) {
+    let git = state.repo(full).map(|r| r.git.clone());
+    if let (Some(pull), Some(git)) = (state.pull_mut(full, number), git) {
         pull.reviews.push(review);
+        let (head, old) = (pull.head_sha.clone(), pull.threads.len());
         pull.threads.extend(threads);
+        // A review of an earlier commit is shown where its lines stand now.
+        if posted.commit != head {
+            pull.threads[old..].iter_mut().for_each(|t| person::carry(&git, t, &head));
+        }
     }
     note_approval(state, full, number, posted.login, posted.event);
     if !pending {

@@ -34,6 +34,16 @@ fn wrong_types_and_words_are_seen_and_refused() {
 }
 
 #[test]
+fn a_check_run_completed_without_a_conclusion_is_seen() {
+    let scene = scene();
+    let head = scene.repo.head("topic").unwrap();
+    let (_, run) = scene.call("POST", "/repos/acme/demo/check-runs", Some(json!({ "name": "x", "head_sha": head })));
+    let path = format!("/repos/acme/demo/check-runs/{}", run["id"]);
+    assert_eq!(scene.call("PATCH", &path, Some(json!({ "status": "completed" }))).0, 422);
+    seen(&scene.forge, "request", "anyOf");
+}
+
+#[test]
 fn an_unknown_query_parameter_is_seen() {
     let scene = scene();
     assert_eq!(scene.call("GET", "/repos/acme/demo/pulls?per_pages=3", None).0, 200);

@@ -116,3 +116,19 @@ fn what_the_schema_does_not_know_is_a_violation() {
         assert!(found.iter().any(|v| v.kind == "graphql"), "{query}: {found:?}");
     }
 }
+
+#[test]
+fn what_is_not_there_is_an_error_but_no_violation() {
+    let scene = scene();
+    let answer = ask(&scene, "{ repository(owner: \"acme\", name: \"none\") { id } }", json!({}));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().starts_with("Could not resolve to a Repository"));
+    scene.forge.permit("acme", &[("pull_requests", "read")]);
+    let token = crate::kit::mint(&scene.forge);
+    let comment = scene.repo.comment(1, "alice", "x");
+    let hide = "mutation($id: ID!) { minimizeComment(input: { subjectId: $id, classifier: OUTDATED }) {
+        minimizedComment { isMinimized } } }";
+    let body = json!({ "query": hide, "variables": { "id": format!("IC_{comment}") } });
+    let (_, answer) = crate::kit::call(&scene.forge, "POST", "/graphql", &token, Some(body));
+    assert_eq!(answer["errors"][0]["message"], json!("Resource not accessible by integration"));
+    scene.honest();
+}

@@ -5,5 +5,6 @@ mod faults;
 mod graphql;
 mod kit;
 mod path;
+mod operations;
 mod people;
 mod rules;

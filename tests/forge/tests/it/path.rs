@@ -79,3 +79,16 @@ fn clone_and_push(forge: &Forge) -> String {
     git(folder.path(), &["push", "--quiet", "origin", "topic"]).unwrap();
     git(folder.path(), &["rev-parse", "HEAD"]).unwrap()
 }
+
+#[test]
+fn a_forge_may_live_and_die_inside_a_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let forge = Forge::start(Options::default()).unwrap();
+        let repo = forge.create("acme/demo", &[("a", "a\n")]).unwrap();
+        forge.install("acme");
+        assert!(forge.wait_until(Duration::from_secs(10), |f| f.deliveries().iter().all(|d| d.done)));
+        assert_eq!(repo.file("main", "a").as_deref(), Some("a\n"));
+        drop(forge);
+    });
+}

@@ -182,7 +182,55 @@ fn a_forks_pull_request_can_be_fetched_from_the_base() {
     git(folder.path(), &["init", "--quiet"]).unwrap();
     let from = scene.repo.clone_url();
     git(folder.path(), &["fetch", "--quiet", "--depth=1", &from, &sha]).unwrap();
+    // An older client may ask for a commit no reference names, too, and for less than everything.
+    let first = scene.repo.git(&["rev-parse", &format!("{sha}~1")]).unwrap();
+    git(folder.path(), &["-c", "protocol.version=0", "fetch", "--quiet", "--depth=1", &from, &first]).unwrap();
+    git(folder.path(), &["clone", "--quiet", "--bare", "--filter=blob:none", &from, "partial"]).unwrap();
+    let partial = folder.path().join("partial");
+    assert!(git(&partial, &["rev-list", "--objects", "--missing=print", "main"]).unwrap().contains("\n?"));
     git(folder.path(), &["fetch", "--quiet", &from, &format!("refs/pull/{number}/head")]).unwrap();
     assert_eq!(git(folder.path(), &["rev-parse", "FETCH_HEAD"]).unwrap(), sha);
+    scene.honest();
+}
+
+#[test]
+fn what_came_from_the_base_branch_is_not_the_pull_requests() {
+    let scene = scene();
+    scene.repo.push("acme", "main", "aside", &[("aside.txt", "a\n")]).unwrap();
+    let text = scene.repo.file("topic", "src/main.rs").unwrap();
+    let files = [("src/main.rs", text.as_str()), ("own.txt", "o\n")];
+    scene.repo.force_push("alice", "topic", "main", &files).unwrap();
+    let (_, list) = scene.call("GET", "/repos/acme/demo/pulls/1/files", None);
+    let names: Vec<&str> = list.as_array().unwrap().iter().filter_map(|f| f["filename"].as_str()).collect();
+    assert_eq!(names, ["own.txt", "src/main.rs"]);
+    scene.honest();
+}
+
+#[test]
+fn a_review_of_an_earlier_commit_stands_where_its_lines_are_now() {
+    let scene = scene();
+    let first = scene.repo.head("topic").unwrap();
+    let text = scene.repo.file("topic", "src/main.rs").unwrap();
+    scene.repo.push("alice", "topic", "above", &[("src/main.rs", &format!("// top\n{text}"))]).unwrap();
+    let comment = json!({ "path": "src/main.rs", "line": 2, "body": "x" });
+    let body = json!({ "event": "COMMENT", "body": "x", "commit_id": first, "comments": [comment] });
+    assert_eq!(scene.call("POST", "/repos/acme/demo/pulls/1/reviews", Some(body)).0, 200);
+    let thread = &scene.repo.threads(1)[0];
+    assert_eq!((thread.line, thread.original_line, thread.commit.as_str()), (Some(3), Some(2), first.as_str()));
+    scene.honest();
+}
+
+#[test]
+fn a_suggestion_keeps_the_files_mode() {
+    let scene = scene();
+    let script = "reset refs/heads/tool\n\ncommit refs/heads/tool\ncommitter a <a@example.com> 1 +0000\ndata 1\nx\n\
+        from refs/heads/main\nM 100755 inline run.sh\ndata 8\necho one\n\n";
+    scene.repo.import("alice", script).unwrap();
+    let number = scene.repo.open_pr("alice", "tool", "a tool").unwrap();
+    let body = "```suggestion\necho two\n```";
+    let id = scene.repo.comment_on(number, "bob", "run.sh", 1, body).unwrap();
+    let sha = scene.repo.commit_suggestion("alice", &[id], None).unwrap();
+    assert!(scene.repo.git(&["ls-tree", &sha, "run.sh"]).unwrap().starts_with("100755 "));
+    assert_eq!(scene.repo.file(&sha, "run.sh").as_deref(), Some("echo two"));
     scene.honest();
 }

@@ -217,12 +217,18 @@ fn annotations_are_added_to_those_before() {
 #[test]
 fn a_protected_branch_takes_no_forced_push() {
     let scene = scene();
-    scene.repo.protect("main");
+    scene.repo.protect("main").unwrap();
     assert!(scene.repo.force_push("acme", "main", "topic", &[]).is_err());
     let sha = scene.repo.head("topic").unwrap();
     let body = json!({ "sha": sha, "force": true });
     scene.repo.push("acme", "main", "on", &[("x", "x\n")]).unwrap();
     assert_eq!(scene.call("PATCH", "/repos/acme/demo/git/refs/heads/main", Some(body)).0, 422);
+    let folder = tempfile::tempdir().unwrap();
+    let at = scene.repo.clone_url().replace("http://", &format!("http://x:{}@", scene.forge.token("alice")));
+    git(folder.path(), &["clone", "--quiet", "--branch", "topic", &at, "."]).unwrap();
+    let refused = git(folder.path(), &["push", "--force", "origin", "topic:main"]).unwrap_err();
+    assert!(refused.contains("GH006"), "{refused}");
+    git(folder.path(), &["push", "--quiet", "origin", "topic:other"]).unwrap();
     let (_, branch) = scene.call("GET", "/repos/acme/demo/branches/main", None);
     assert_eq!(branch["protected"], json!(true));
     scene.honest();
@@ -251,4 +257,34 @@ fn every_rule_says_where_it_comes_from() {
     names.dedup();
     assert_eq!(names.len(), count);
     let _: fn(forge::Options) -> Result<Forge, forge::Error> = Forge::start;
+}
+
+#[test]
+fn long_lists_are_cut_off() {
+    let scene = scene();
+    let many: Vec<(String, Option<Vec<u8>>)> =
+        (0..3_001).map(|n| (format!("f/{n:04}"), Some(b"x\n".to_vec()))).collect();
+    scene.repo.push_files("alice", "topic", "many", &many).unwrap();
+    let (_, last) = scene.call("GET", "/repos/acme/demo/pulls/1/files?per_page=100&page=30", None);
+    assert_eq!(last.as_array().unwrap().len(), 100);
+    let (_, beyond) = scene.call("GET", "/repos/acme/demo/pulls/1/files?per_page=100&page=31", None);
+    assert_eq!(beyond, json!([]));
+    scene.honest();
+}
+
+#[test]
+fn at_most_250_commits_are_listed() {
+    let scene = scene();
+    let tip = scene.repo.head("topic").unwrap();
+    let mut import = String::from("reset refs/heads/topic\n");
+    import += &format!("from {tip}\n\n");
+    for n in 0..260 {
+        import += &format!("commit refs/heads/topic\ncommitter a <a@example.com> {n} +0000\ndata 1\nx\n\n");
+    }
+    scene.repo.import("alice", &import).unwrap();
+    let (_, page) = scene.call("GET", "/repos/acme/demo/pulls/1/commits?per_page=100&page=3", None);
+    assert_eq!(page.as_array().unwrap().len(), 50);
+    let (_, pull) = scene.call("GET", "/repos/acme/demo/pulls/1", None);
+    assert_eq!(pull["commits"], json!(261));
+    scene.honest();
 }
