@@ -1,11 +1,12 @@
 //! What does it do with a task? Review, and see how people answered; `talk` does what they ask for.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use engine::{
     change::Versions,
     config::{ConfigError, FailOn},
     feedback::{Entry, Journal, JournalError},
+    finding::Fingerprint,
     git::{CommitId, FetchError, RepositoryError},
     notice::{self, Notice},
     pipeline::Engine,
@@ -76,6 +77,16 @@ pub(crate) enum Skip {
     Paused,
 }
 
+/// How a plan was carried out.
+enum Said {
+    /// As planned.
+    Everything,
+    /// Without comments on lines, which the forge did not take.
+    InWords,
+    /// Not at all: the head it speaks about is gone.
+    TooLate,
+}
+
 /// How the review of a pull request ended.
 pub(crate) enum Outcome {
     /// It is not to be reviewed.
@@ -118,8 +129,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         }
         let check = self.forge.begin_check(place, &pull.head, &self.settings.review.check_name).await?;
         match self.review_head(place, &pull, leased).await {
-            Ok(Some((review, fail_on))) => {
-                self.end_check(place, check, &say::verdict(&review, fail_on)).await?;
+            Ok(Some((review, fail_on, on_lines))) => {
+                self.end_check(place, check, &say::verdict(&review, fail_on, &on_lines)).await?;
                 Ok(Outcome::Said(Box::new((review, fail_on))))
             }
             Ok(None) => {
@@ -168,7 +179,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         place: &Place,
         pull: &Pull,
         leased: &Leased,
-    ) -> Result<Option<(Review, FailOn)>, Trouble> {
+    ) -> Result<Option<(Review, FailOn, HashSet<Fingerprint>)>, Trouble> {
         let (review, fail_on) = look(self.ready(place, pull).await?).await?;
         let conversation = self.forge.conversation(place).await?;
         if self.is_overtaken(place, pull, leased).await? {
@@ -178,10 +189,12 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let most_comments = self.settings.review.max_comments;
         let us = |login: &str| self.is_us(login);
         let plan = say::plan(&review, pull, &conversation, &Terms { most_comments, us: &us, hushed: &hushed });
-        if !self.carry_out(place, pull, &review, &plan).await? {
-            return Ok(None);
-        }
-        Ok(Some((review, fail_on)))
+        let said = self.carry_out(place, pull, &review, &plan).await?;
+        Ok(match said {
+            Said::Everything => Some((review, fail_on, plan.on_lines)),
+            Said::InWords => Some((review, fail_on, HashSet::new())),
+            Said::TooLate => None,
+        })
     }
 
     /// Whether what was read is not the newest any more.
@@ -228,8 +241,9 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         Ok(held.await.map_err(|_| Trouble::Broken)??)
     }
 
-    /// Says what is planned. False when the head it speaks about is gone.
-    async fn carry_out(&self, place: &Place, pull: &Pull, review: &Review, plan: &Plan) -> Result<bool, Trouble> {
+    /// Says what is planned.
+    async fn carry_out(&self, place: &Place, pull: &Pull, review: &Review, plan: &Plan) -> Result<Said, Trouble> {
+        let mut said = Said::Everything;
         for (node, about, path) in &plan.resolve {
             self.forge.resolve(place, node).await?;
             self.note_mended(place, pull, about, path)?;
@@ -245,10 +259,11 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
                 Ok(()) => self.metrics.commented(new.comments.len()),
                 Err(ForgeError::Refused { status: 422, message, .. }) => {
                     if self.forge.pull(place).await?.head != pull.head {
-                        return Ok(false);
+                        return Ok(Said::TooLate);
                     }
                     tracing::warn!(%place, message, "a review was not taken with its comments on lines");
                     self.forge.post_review(place, &say::without_lines(review, new)).await?;
+                    said = Said::InWords;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -259,7 +274,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         for node in &plan.minimize {
             self.forge.minimize(place, node).await?;
         }
-        Ok(true)
+        Ok(said)
     }
 
     /// Findings that are gone though nobody took our patch were mended in another way: an answer, too.

@@ -127,8 +127,6 @@ fn at_pull(place: &Place) -> String {
 
 #[derive(Deserialize)]
 struct PullWire {
-    title: String,
-    body: Option<String>,
     user: Option<UserWire>,
     state: String,
     #[serde(default)]
@@ -155,8 +153,6 @@ struct LabelWire {
 #[derive(Deserialize)]
 struct EndWire {
     sha: String,
-    #[serde(rename = "ref")]
-    branch: String,
     repo: Option<RepoWire>,
 }
 
@@ -178,17 +174,13 @@ impl Forge for GitHub {
         let wire: PullWire = decode(&what, self.at(place)?.get(&at_pull(place), &what).await?.body)?;
         let from = wire.head.repo.map(|repo| repo.full_name);
         Ok(Pull {
-            title: wire.title,
-            body: wire.body.unwrap_or_default(),
             author: wire.user.map(|user| user.login).unwrap_or_default(),
             is_open: wire.state == "open",
             is_draft: wire.draft,
             is_merged: wire.merged,
             merge_commit: wire.merge_commit_sha.as_deref().filter(|_| wire.merged).and_then(CommitId::parse),
             base: commit(&what, &wire.base.sha)?,
-            base_branch: wire.base.branch,
             head: commit(&what, &wire.head.sha)?,
-            head_branch: wire.head.branch,
             // A fork that was deleted is nobody's we know.
             is_fork: from.as_deref() != Some(place.repo.as_str()),
             head_repo: from,

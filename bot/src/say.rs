@@ -16,7 +16,7 @@ use engine::{
     source::RepoPath,
 };
 pub(crate) use marker::{Marker, markers};
-pub(crate) use offer::{Offer, apply_block, suggested};
+pub(crate) use offer::{Offer, apply_block};
 
 use crate::forge::{Annotation, Conclusion, Conversation, Lines, NewComment, NewReview, Pull, Side, Thread, Verdict};
 
@@ -41,6 +41,9 @@ pub(crate) struct Plan {
     pub(crate) minimize: Vec<String>,
     /// What is offered in the review, for noticing later that it was taken.
     pub(crate) offers: Vec<Offered>,
+    /// Findings that stand on lines of the pull request once this is done. GitHub shows annotations at the same place, so
+    /// these need none.
+    pub(crate) on_lines: HashSet<Fingerprint>,
 }
 
 /// A suggestion as it was made.
@@ -106,7 +109,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, terms: &Terms<'_>) -> Plan {
     let us = terms.us;
     let before = Before::read(conversation);
-    let mut plan = Plan::default();
+    let mut plan = Plan { on_lines: before.threads.keys().copied().collect(), ..Plan::default() };
     let mut told: Vec<&Reviewed> = review.told().collect();
     told.sort_by_key(|reviewed| std::cmp::Reverse(reviewed.finding.severity));
     told.retain(|reviewed| !terms.hushed.contains(&reviewed.finding.fingerprint));
@@ -179,6 +182,7 @@ fn write(review: &Review, pull: &Pull, new: &[&Reviewed], most: usize, plan: &mu
         };
         match &comment.lines {
             Some(_) if inline.len() < most => {
+                plan.on_lines.extend(group.all.iter().map(|one| one.finding.fingerprint));
                 plan.offers.extend(group.all.iter().filter_map(|one| offered(review, one, &comment, &group.offer)));
                 inline.push(comment);
             }
@@ -253,8 +257,9 @@ pub(crate) fn without_lines(review: &Review, new: &NewReview) -> NewReview {
     NewReview { commit: new.commit.clone(), body, comments: Vec::new() }
 }
 
-/// How the check run ends. Never green when something could not be reviewed.
-pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
+/// How the check run ends. Never green when something could not be reviewed. What stands on lines is not annotated again.
+pub(crate) fn verdict(review: &Review, fail_on: FailOn, on_lines: &HashSet<Fingerprint>) -> Verdict {
+    let is_bare = |reviewed: &&Reviewed| !on_lines.contains(&reviewed.finding.fingerprint);
     let fails = least(fail_on).is_some_and(|least| review.worst().is_some_and(|worst| worst >= least));
     let conclusion = match (fails, review.is_incomplete()) {
         (true, _) => Conclusion::Failure,
@@ -265,7 +270,7 @@ pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
         conclusion,
         title: words::title(review),
         summary: words::summary(review),
-        annotations: review.told().take(ANNOTATIONS).map(annotation).collect(),
+        annotations: review.told().filter(is_bare).take(ANNOTATIONS).map(annotation).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Does the bot review a pull request once, in the right place, and hear the answers? The real binary against the forge.
 
+mod branch;
 mod conversation;
 
 use std::{

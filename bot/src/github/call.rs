@@ -1,7 +1,10 @@
 //! One request and its answer: what GitHub's statuses and headers mean for whoever asked.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::etags::Etags;
 use crate::{
+    clock,
     forge::{Answer, ForgeError},
     settings::Secret,
 };
@@ -33,6 +37,8 @@ pub(super) struct Api {
     pub(super) client: Arc<Octocrab>,
     graphql: Arc<str>,
     etags: Arc<Etags>,
+    /// Until when GitHub wants to hear nothing from this identity, in milliseconds since 1970.
+    quiet_until: Arc<AtomicI64>,
 }
 
 /// An answer that was not an error.
@@ -49,12 +55,17 @@ impl Api {
             Some(host) => format!("{host}/api/graphql"),
             None => "/graphql".to_owned(),
         };
-        Self { client: Arc::new(client), graphql: graphql.into(), etags: Arc::default() }
+        Self { client: Arc::new(client), graphql: graphql.into(), etags: Arc::default(), quiet_until: Arc::default() }
     }
 
     /// The same interface with another identity, and a memory of its own: what one may see another may not.
     pub(super) fn with(&self, client: Octocrab) -> Self {
-        Self { client: Arc::new(client), graphql: Arc::clone(&self.graphql), etags: Arc::default() }
+        Self {
+            client: Arc::new(client),
+            graphql: Arc::clone(&self.graphql),
+            etags: Arc::default(),
+            quiet_until: Arc::default(),
+        }
     }
 
     /// The installation's token, minted only when the last one is about to expire.
@@ -153,6 +164,12 @@ impl Api {
         body: Vec<u8>,
         what: &str,
     ) -> Answer<(StatusCode, HeaderMap, Vec<u8>)> {
+        let left = self.quiet_until.load(Ordering::Relaxed) - clock::now();
+        if left > 0 {
+            // Asking on while limited is what gets an App blocked.
+            let wait = Duration::from_millis(left.unsigned_abs());
+            return Err(ForgeError::Limited { what: what.into(), wait });
+        }
         let request = request.header("x-github-api-version", "2022-11-28");
         let request = request.body(body).map_err(|error| ForgeError::Garbled {
             what: what.into(),
@@ -160,6 +177,10 @@ impl Api {
         })?;
         let response = self.client.execute(request).await.map_err(|error| octocrab_error(what, &error))?;
         let (parts, body) = response.into_parts();
+        if is_limit(parts.status, &parts.headers, "") {
+            let until = clock::now() + i64::try_from(wait(&parts.headers).as_millis()).unwrap_or(0);
+            self.quiet_until.fetch_max(until, Ordering::Relaxed);
+        }
         let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| unreachable(what, &*error))?;
         Ok((parts.status, parts.headers, body.to_bytes().to_vec()))
     }
@@ -220,9 +241,9 @@ fn message(said: &Value) -> String {
 
 /// A JWT is refused when this machine's clock is wrong; GitHub's answer tells what time it is there.
 fn with_clock(message: &str, headers: &HeaderMap) -> String {
-    let theirs = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(crate::clock::parse_http_date);
+    let theirs = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(clock::parse_http_date);
     let Some(theirs) = theirs else { return message.to_owned() };
-    let ahead = crate::clock::now() / 1000 - theirs;
+    let ahead = clock::now() / 1000 - theirs;
     if ahead.abs() < 30 {
         return message.to_owned();
     }
