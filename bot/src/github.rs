@@ -95,13 +95,14 @@ impl GitHub {
         Ok((name, rights))
     }
 
-    /// The installations of the App: their id and whose they are, suspended ones left out.
-    pub(crate) async fn installations(&self) -> Answer<Vec<(u64, String)>> {
+    /// The installations of the App: their id, whose they are, and what was granted there; suspended ones left out.
+    pub(crate) async fn installations(&self) -> Answer<Vec<(u64, String, BTreeMap<String, String>)>> {
         let all = self.root.pages("/app/installations?per_page=100", "installations").await?;
         let is_live = |one: &&Value| one["suspended_at"].is_null();
         let read = |one: &Value| {
             let login = one["account"]["login"].as_str().unwrap_or_default().to_owned();
-            Some((one["id"].as_u64()?, login))
+            let rights = serde_json::from_value(one["permissions"].clone()).unwrap_or_default();
+            Some((one["id"].as_u64()?, login, rights))
         };
         Ok(all.iter().filter(is_live).filter_map(read).collect())
     }

@@ -2,6 +2,7 @@
 
 mod branch;
 mod conversation;
+mod setup;
 
 use std::{
     fs::{self, File},
