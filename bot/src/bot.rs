@@ -1,6 +1,10 @@
 //! What does it do with a task? Review, and see how people answered; `talk` does what they ask for.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use engine::{
     change::Versions,
@@ -17,7 +21,7 @@ use crate::{
     checkout::{Held, Mirrors},
     forge::{CheckRun, Conclusion, Conversation, Forge, ForgeError, Place, Pull, Verdict},
     harvest,
-    inforce::House,
+    inforce::{self, House},
     ledger::Ledger,
     metrics::Metrics,
     queue::{Leased, Queue, QueueError},
@@ -37,6 +41,7 @@ pub(crate) struct Bot<F, Q> {
     pub(crate) metrics: Arc<Metrics>,
     /// Our own login, as comments show it.
     pub(crate) login: String,
+    pub(crate) indexed: Arc<Indexed>,
 }
 
 /// Why a task could not be done now.
@@ -180,7 +185,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         pull: &Pull,
         leased: &Leased,
     ) -> Result<Option<(Review, FailOn, HashSet<Fingerprint>)>, Trouble> {
-        let (review, fail_on) = look(self.ready(place, pull).await?).await?;
+        let ready = self.ready(place, pull).await?;
+        let (review, fail_on) = self.look(ready, &pull.base).await?;
         let conversation = self.forge.conversation(place).await?;
         if self.is_overtaken(place, pull, leased).await? {
             return Ok(None);
@@ -225,12 +231,26 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let (house, base, head) = (Arc::clone(&self.house), rules_of.clone(), head.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Ready, Trouble> {
             let tree = held.repository.tree(&base)?;
-            let (engine, notices) = house.engine(&*tree)?;
+            let (engine, notices) = house.engine(&*tree, held.index())?;
             let mut versions = held.repository.between(&merge_base, &head)?;
             versions.notices.extend(notices);
             Ok(Ready { engine, versions, held })
         });
         made.await.map_err(|_| Trouble::Broken)?
+    }
+
+    /// Reviews what is ready, and brings the index to the base branch for the next one, where blocking is allowed.
+    async fn look(&self, ready: Ready, base: &CommitId) -> Result<(Review, FailOn), Trouble> {
+        let (base, indexed) = (base.clone(), Arc::clone(&self.indexed));
+        let reviewed = tokio::task::spawn_blocking(move || {
+            let Ready { engine, versions, held } = ready;
+            let review = engine.review(versions);
+            let fail_on = engine.config().review.fail_on;
+            // Later, and not by this review: a first index of a large repository takes longer than people wait.
+            std::thread::spawn(move || index(&indexed, &engine, &held, &base));
+            (review, fail_on)
+        });
+        reviewed.await.map_err(|_| Trouble::Broken)
     }
 
     /// A mirror with these commits.
@@ -293,6 +313,26 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     /// The conversation of a pull request.
     pub(crate) async fn conversation(&self, place: &Place) -> Result<Conversation, Trouble> {
         Ok(self.forge.conversation(place).await?)
+    }
+}
+
+/// Which base commit each mirror's index was last brought to, and one index being made at a time.
+pub(crate) type Indexed = Mutex<HashMap<PathBuf, CommitId>>;
+
+fn index(indexed: &Indexed, engine: &Engine, held: &Held, base: &CommitId) {
+    // One at a time; whoever comes meanwhile leaves it to the next review.
+    let Ok(mut indexed) = indexed.try_lock() else { return };
+    if !engine.config().recall.enable || indexed.get(&held.folder) == Some(base) {
+        return;
+    }
+    let Ok(tree) = held.repository.tree(base) else { return };
+    let folder = held.folder.display();
+    match inforce::index(engine, held, base, inforce::ignored(&*tree)) {
+        Ok(updated) => {
+            tracing::info!(%folder, added = updated.added, units = updated.units, "indexed");
+            indexed.insert(held.folder.clone(), base.clone());
+        }
+        Err(error) => tracing::warn!(%folder, error, "not indexed"),
     }
 }
 

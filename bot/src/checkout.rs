@@ -30,6 +30,13 @@ pub(crate) struct Held {
     _lock: Arc<Mutex<()>>,
 }
 
+impl Held {
+    /// Where the index of its base branch lies.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.folder.join("apprentice/index")
+    }
+}
+
 impl Mirrors {
     pub(crate) fn new(root: PathBuf, limits: settings::Checkout) -> Self {
         Self { root, limits, locks: Mutex::default() }

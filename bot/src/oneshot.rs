@@ -169,6 +169,7 @@ async fn one_time_bot(mut settings: File, given: &ReviewPr, folder: &Path) -> Re
         journal: Arc::new(Journal::open(&file)?),
         metrics: Arc::new(Metrics::default()),
         login,
+        indexed: Arc::default(),
         settings,
     })
 }

@@ -2,6 +2,7 @@
 
 mod branch;
 mod conversation;
+mod index;
 mod setup;
 
 use std::{
