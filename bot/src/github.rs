@@ -57,7 +57,7 @@ impl GitHub {
         let builder = builder.set_connect_timeout(Some(limits)).set_read_timeout(Some(limits));
         let root = builder.build().map_err(|error| format!("cannot make a client for `{api}`: {error}"))?;
         Ok(Self {
-            root: Api::new(root, api),
+            root: Api::new(root, api, token.clone())?,
             is_app: token.is_none(),
             installations: Mutex::default(),
             web: web.trim_end_matches('/').to_owned(),
@@ -119,7 +119,8 @@ pub(crate) async fn convert_manifest(api: &str, code: &str) -> Answer<Value> {
     let client = client.map_err(|error| garbled(error.to_string()))?;
     let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
     let path = format!("/app-manifests/{code}/conversions");
-    Ok(Api::new(client, api).write("POST", &path, &Value::Null, what).await?.body)
+    let client = Api::new(client, api, None).map_err(garbled)?;
+    Ok(client.write("POST", &path, &Value::Null, what).await?.body)
 }
 
 fn at_pull(place: &Place) -> String {

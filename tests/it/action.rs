@@ -1,4 +1,5 @@
 //! Does the Action work? Its own steps, run as a runner runs them, against the forge.
+#![expect(clippy::disallowed_methods, reason = "tests make files, run programs and say what their environment is")]
 
 use std::{
     fs,
@@ -24,6 +25,7 @@ fn root() -> PathBuf {
 /// One job of a workflow: a folder for the runner's files, an event, a token.
 struct Job<'a> {
     forge: &'a Forge,
+    below: &'static str,
     folder: tempfile::TempDir,
     token: String,
     event: Value,
@@ -40,8 +42,13 @@ struct Ended {
 
 impl<'a> Job<'a> {
     fn new(forge: &'a Forge, token: &[(&str, &str)], event: Value) -> Self {
+        Self::at(forge, "", token, event)
+    }
+
+    /// The same on a server whose REST interface is below a path.
+    fn at(forge: &'a Forge, below: &'static str, token: &[(&str, &str)], event: Value) -> Self {
         let token = forge.workflow_token("acme/demo", token);
-        Self { forge, folder: tempfile::tempdir().expect("a folder"), token, event }
+        Self { forge, below, folder: tempfile::tempdir().expect("a folder"), token, event }
     }
 
     /// Runs the steps of action.yml that are ours, with these inputs.
@@ -68,7 +75,9 @@ impl<'a> Job<'a> {
         command.current_dir(at).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", at);
         command.env("GITHUB_ACTION_PATH", root()).env("RUNNER_TEMP", at).env("GITHUB_ACTIONS", "true");
         command.env("GITHUB_REPOSITORY", "acme/demo").env("GITHUB_EVENT_PATH", file("event.json"));
-        command.env("GITHUB_API_URL", self.forge.url()).env("GITHUB_SERVER_URL", self.forge.url());
+        command
+            .env("GITHUB_API_URL", format!("{}{}", self.forge.url(), self.below))
+            .env("GITHUB_SERVER_URL", self.forge.url());
         command.env("GITHUB_STEP_SUMMARY", file("summary.md")).env("GITHUB_OUTPUT", file("outputs"));
         command.env("APPRENTICE_BOT", kit::binary().with_file_name("apprentice-bot"));
         for (name, value) in step["env"].as_object().expect("an environment") {
@@ -98,6 +107,19 @@ fn demo() -> (Forge, Repo) {
     let repo = forge.create("acme/demo", &[("load.py", GOOD)]).expect("a repository");
     repo.permit("alice", "write");
     (forge, repo)
+}
+
+#[test]
+fn on_github_enterprise_server_too() {
+    let forge = Forge::start(Options { enterprise: true, ..Options::default() }).expect("a forge");
+    let repo = forge.create("acme/demo", &[("load.py", GOOD)]).expect("a repository");
+    repo.permit("alice", "write");
+    repo.push("alice", "topic", "load it", &[("load.py", WRONG)]).expect("pushed");
+    let pull = repo.open_pr("alice", "topic", "Load it").expect("opened");
+    let ended = Job::at(&forge, "/api/v3", WRITES, opened(pull)).run(&[]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert_eq!(by_actions(&repo, pull), 1);
+    assert_eq!(forge.violations(), []);
 }
 
 fn opened(pull: u64) -> Value {
