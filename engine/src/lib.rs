@@ -16,6 +16,7 @@ pub mod model;
 pub mod recall;
 pub mod patch;
 pub mod suggest;
+pub mod taste;
 pub mod examples;
 pub mod review;
 pub mod report;
