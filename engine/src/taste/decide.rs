@@ -34,6 +34,8 @@ pub struct Policy {
     pub seed: u64,
     /// How often the decision is turned around where it was close, to learn what silence hides.
     pub explore: f64,
+    /// How sure one has to be that a finding is unwanted before it is left out: 0.5 is as likely as not.
+    pub sure: f64,
     /// Answers about a rule before it can be muted.
     pub least_answers: f64,
     /// People who gave them.
@@ -42,12 +44,9 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { seed: 0, explore: 0.05, least_answers: 5.0, least_people: 2 }
+        Self { seed: 0, explore: 0.05, sure: 0.9, least_answers: 5.0, least_people: 2 }
     }
 }
-
-/// How sure one has to be that a finding is unwanted before it is muted.
-const SURE: f64 = 0.9;
 
 /// A decision this near to its threshold is one that exploring may turn around.
 const NEAR: f64 = 0.15;
@@ -81,7 +80,7 @@ impl Taste {
         let (answers, people) = self.heard(subject.rule);
         let unwanted = belief.below(worth);
         let is_heard = answers >= policy.least_answers && people >= policy.least_people;
-        let posts = !(unwanted > SURE && is_heard);
+        let posts = !(unwanted > policy.sure && is_heard);
         let is_near = (probability - worth).abs() < NEAR;
         let explores = if is_near { policy.explore } else { 0.0 };
         let turned = explores > 0.0 && chance(policy.seed, subject, nth) < explores;
