@@ -116,7 +116,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
             tracing::info!(%place, ?skip, "not reviewed");
             return Ok(Outcome::Skipped(skip));
         }
-        let check = self.forge.begin_check(place, &pull.head, &self.settings.review.check_name).await?;
+        let check = self.forge.begin_check(place, &pull, &self.settings.review.check_name, asked).await?;
         match self.review_head(place, &pull, leased).await {
             Ok(Some((review, fail_on))) => {
                 self.end_check(place, check, &say::verdict(&review, fail_on)).await?;

@@ -1,3 +1,5 @@
+//! Does a task survive, once, and does the newest of a pull request win?
+
 use super::*;
 use crate::forge::{Place, RepoName};
 

@@ -3,10 +3,7 @@
 use engine::feedback::{Kind, Permission};
 use forge::Way;
 
-use super::{Serving, assert_clean, concluded, demo, ours, wait};
-
-const BEFORE: &str = "import yaml\n\n\ndef load(path):\n    return path\n";
-const WRONG: &str = "import yaml\n\n\ndef load(path):\n    with open(path) as file:\n        return yaml.load(file)\n\n\ndef same(a):\n    return a == None\n";
+use super::{BEFORE, Serving, WRONG, assert_clean, concluded, demo, ours, wait};
 
 #[test]
 fn a_pull_request_is_reviewed_answered_mended_and_merged() {
