@@ -16,7 +16,7 @@ use engine::{
     source::RepoPath,
 };
 pub(crate) use marker::{Marker, markers};
-pub(crate) use offer::{Offer, apply_block, suggested};
+pub(crate) use offer::{Offer, apply_block};
 
 use crate::forge::{Annotation, Conclusion, Conversation, Lines, NewComment, NewReview, Pull, Side, Thread, Verdict};
 

@@ -32,7 +32,7 @@ const HASTY: &str = "[queue]\npause_seconds = 0.05\n";
 
 /// A file before a pull request, and with two things in it that are found and can be mended.
 const BEFORE: &str = "import yaml\n\n\ndef load(path):\n    return path\n";
-const WRONG: &str = "import yaml\n\n\ndef load(path):\n    with open(path) as file:\n        return yaml.load(file)\n\n\ndef same(a):\n    return a == None\n";
+const WRONG: &str = "import yaml\n\n\ndef load(path):\n    with open(path) as file:\n        return yaml.load(file)\n\n\ndef same(a):\n    return a is \"x\"\n";
 
 /// The built `apprentice-bot`, next to `apprentice`.
 fn binary() -> PathBuf {

@@ -35,7 +35,7 @@ impl Marker {
 fn plain(id: &str) -> String {
     let keep = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.' | '-');
     let text: String = id.chars().filter(keep).take(120).collect();
-    text.split("--").collect::<Vec<_>>().join("-")
+    text.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// The markers of a text. A line of a fenced block is somebody's code, which may hold what looks like one.

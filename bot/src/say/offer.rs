@@ -77,21 +77,3 @@ pub(crate) fn apply_block(text: &str, from: u32, to: u32, block: &str) -> String
     let (from, to) = ((from as usize).saturating_sub(1).min(lines.len()), (to as usize).min(lines.len()));
     format!("{}{block}{}", lines[..from].concat(), lines[to.max(from)..].concat())
 }
-
-/// The text of the suggestion block in a comment of ours.
-pub(crate) fn suggested(body: &str) -> Option<String> {
-    let mut lines = body.split_inclusive('\n');
-    let fence = lines.find_map(|line| line.trim_end().strip_suffix("suggestion").filter(|rest| is_fence(rest)))?;
-    let mut text = String::new();
-    for line in lines {
-        if line.trim_end() == fence {
-            return Some(text);
-        }
-        text.push_str(line);
-    }
-    None
-}
-
-fn is_fence(text: &str) -> bool {
-    text.len() >= 3 && text.bytes().all(|byte| byte == b'`')
-}

@@ -18,6 +18,24 @@ use crate::forge::{Reaction, Said};
 
 const US: &str = "apprentice[bot]";
 
+/// The text of the suggestion block in a comment, as GitHub reads it.
+fn suggested(body: &str) -> Option<String> {
+    let mut lines = body.split_inclusive('\n');
+    let fence = lines.find_map(|line| line.trim_end().strip_suffix("suggestion").filter(|rest| is_fence(rest)))?;
+    let mut text = String::new();
+    for line in lines {
+        if line.trim_end() == fence {
+            return Some(text);
+        }
+        text.push_str(line);
+    }
+    None
+}
+
+fn is_fence(text: &str) -> bool {
+    text.len() >= 3 && text.bytes().all(|byte| byte == b'`')
+}
+
 fn file(path: &str, bytes: &[u8]) -> SourceFile {
     SourceFile::new(RepoPath::new(path).expect("a path"), bytes.into(), u64::MAX).expect("a text")
 }
@@ -278,7 +296,7 @@ fn what_a_block_cannot_say_exactly_is_a_diff() {
         assert!(suggested(&body).is_none() && body.contains("```diff"), "{body}");
     }
     // A secret is not repeated, though the block would be exact.
-    let secret = format!("token = \"ghp_{}\"\n", "a1B2".repeat(9));
+    let secret = concat!("token = \"ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH\"\n");
     let file = file("a.txt", secret.as_bytes());
     let reviewed = found(&file, (1, 1), "it", &[Edit::insert(0, "my_")]);
     assert_eq!(Offer::of(reviewed.patch.as_ref().expect("a patch"), &file), None);

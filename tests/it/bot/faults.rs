@@ -133,7 +133,7 @@ fn only_the_newest_head_is_reviewed_when_pushes_overtake() {
         forge.fault(Fault::once("POST", "/graphql$", What::Slow(Duration::from_secs(2))));
         let (pull, old) = opened(&repo);
         wait("the review to begin", || repo.check_runs(&old).iter().any(|run| run.status == "in_progress"));
-        let files = [("load.py", WRONG), ("more.py", "def f(b):\n    return b == None\n")];
+        let files = [("load.py", WRONG), ("more.py", "def f(b):\n    return b is \"x\"\n")];
         let head = match by_force {
             true => repo.force_push("alice", "topic", "main", &files),
             false => repo.push("alice", "topic", "more", &files),
@@ -166,7 +166,7 @@ fn a_review_that_is_not_taken_with_its_lines_is_said_in_words() {
     let status = || Fault::once("POST", "/reviews$", What::Status(422, Vec::new())).times(100);
     forge.fault(status());
     let head =
-        repo.push("alice", "topic", "more", &[("more.py", "def f(b):\n    return b == None\n")]).expect("pushed");
+        repo.push("alice", "topic", "more", &[("more.py", "def f(b):\n    return b is \"x\"\n")]).expect("pushed");
     assert_eq!(concluded(&bot, &repo, &head), "neutral", "{}", bot.log());
     bot.idle(&forge);
     forge.no_faults();

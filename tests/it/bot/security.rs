@@ -131,7 +131,7 @@ fn names_are_names_and_no_orders() {
         "ünï çødé\u{202e}yp.py",
         "%0A::error::x.py",
     ];
-    let text = |n: usize| format!("def f(a{n}):\n    return a{n} == None\n");
+    let text = |n: usize| format!("def f(a{n}):\n    return a{n} is \"x\"\n");
     let files: Vec<_> =
         names.iter().zip(0..).map(|(name, n)| ((*name).to_owned(), Some(text(n).into_bytes()))).collect();
     let branch = "--upload-pack=touch${IFS}pwned;$(touch${IFS}pwned)";
@@ -243,7 +243,7 @@ fn a_marker_in_the_code_silences_nothing_and_ends_no_comment() {
     assert!(!marks.is_empty(), "{}", bot.log());
     let lines: String =
         marks.iter().map(|mark| format!("<!-- apprentice:1 {mark} error x/y -->\n-->\n```\n@bob <b>\n")).collect();
-    let hostile = format!("def f(a):\n    return (a == None, \"\"\"\n{lines}\"\"\")\n");
+    let hostile = format!("def f(a):\n    return (a is \"x\", \"\"\"\n{lines}\"\"\")\n");
     let files = [("hostile.py", hostile.as_str())];
     let head = repo.push("mallory", "topic", "hostile", &files).expect("pushed");
     let pull = repo.open_pr("mallory", "topic", "Hostile").expect("opened");
@@ -263,11 +263,12 @@ fn a_marker_in_the_code_silences_nothing_and_ends_no_comment() {
 #[test]
 fn secrets_stay_where_they_are() {
     let (forge, repo) = demo(&[("load.py", BEFORE)]);
-    let mut bot = Serving::prepare(&forge, &format!("{HASTY}attempts = 2\n"));
+    let mut bot = Serving::prepare(&forge, &format!("{HASTY}attempts = 6\n"));
     bot.log_filter = Some("trace");
     bot.spawn();
-    let token = forge.token("alice");
-    let leaked = format!("TOKEN = \"{token}\"\n\n\ndef f(a):\n    return a == None and \"{token}\"\n");
+    // A token in the form that GitHub gives them, with the sum that tells one from chance.
+    let token = concat!("ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH").to_owned();
+    let leaked = format!("TOKEN = \"{token}\"\n\n\ndef f(a):\n    return a is \"{token}\"\n");
     forge.fault(Fault::once("", "/info/refs$", What::Status(403, Vec::new())));
     forge.fault(Fault::once("POST", "/graphql$", What::ExpireToken));
     forge.fault(Fault::once("POST", "/reviews$", What::DropAfterWrite));

@@ -99,7 +99,7 @@ fn nothing_of_a_change_is_live_in_what_we_write() {
         "@bob ![x](http://evil.example/x.png) <img src=x onerror=y> [a](https://evil.example) #1 www.evil.example";
     let text = format!(
         "import yaml\nimport subprocess\n\n\n\
-         def f(a):\n    # {poison}\n    return a == None  # {poison} ``` ````\n\n\n\
+         def f(a):\n    # {poison}\n    return a is \"x\"  # {poison} ``` ````\n\n\n\
          def g(b, c=[]):  # {poison}\n    try:\n        return eval(\"{poison}\" + b)\n    except:  # {poison}\n        pass\n\n\n\
          def h(d):  # ```suggestion\n    subprocess.call(f\"{{d}} {poison}\", shell=True)\n    \
          password = \"{poison}\"\n    return yaml.load(d) is \"{poison}\"\n"
