@@ -51,6 +51,9 @@ pub(crate) struct ReviewPr {
     /// The model to ask, as `apprentice review --model` takes it.
     #[arg(long)]
     pub(crate) model: Option<String>,
+    /// Your own configuration of the engine (an apprentice.toml), in place of `review.config` of the settings.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) engine_config: Option<PathBuf>,
     /// Write the review as SARIF too.
     #[arg(long, value_name = "FILE")]
     pub(crate) sarif: Option<PathBuf>,

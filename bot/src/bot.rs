@@ -1,11 +1,16 @@
 //! What does it do with a task? Review, and see how people answered; `talk` does what they ask for.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use engine::{
     change::Versions,
     config::{ConfigError, FailOn},
     feedback::{Entry, Journal, JournalError},
+    finding::Fingerprint,
     git::{CommitId, FetchError, RepositoryError},
     notice::{self, Notice},
     pipeline::Engine,
@@ -16,7 +21,7 @@ use crate::{
     checkout::{Held, Mirrors},
     forge::{CheckRun, Conclusion, Conversation, Forge, ForgeError, Place, Pull, Verdict},
     harvest,
-    inforce::House,
+    inforce::{self, House},
     ledger::Ledger,
     metrics::Metrics,
     queue::{Leased, Queue, QueueError},
@@ -36,6 +41,7 @@ pub(crate) struct Bot<F, Q> {
     pub(crate) metrics: Arc<Metrics>,
     /// Our own login, as comments show it.
     pub(crate) login: String,
+    pub(crate) indexed: Arc<Indexed>,
 }
 
 /// Why a task could not be done now.
@@ -74,6 +80,16 @@ pub(crate) enum Skip {
     Author,
     Label,
     Paused,
+}
+
+/// How a plan was carried out.
+enum Said {
+    /// As planned.
+    Everything,
+    /// Without comments on lines, which the forge did not take.
+    InWords,
+    /// Not at all: the head it speaks about is gone.
+    TooLate,
 }
 
 /// How the review of a pull request ended.
@@ -118,8 +134,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         }
         let check = self.forge.begin_check(place, &pull, &self.settings.review.check_name, asked).await?;
         match self.review_head(place, &pull).await {
-            Ok(Some((review, fail_on))) => {
-                self.end_check(place, check, &say::verdict(&review, fail_on)).await?;
+            Ok(Some((review, fail_on, on_lines))) => {
+                self.end_check(place, check, &say::verdict(&review, fail_on, &on_lines)).await?;
                 Ok(Outcome::Said(Box::new((review, fail_on))))
             }
             Ok(None) => {
@@ -163,8 +179,13 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     }
 
     /// The review of one head: read, planned against what was said, and said. `None` when a newer push overtook it.
-    async fn review_head(&self, place: &Place, pull: &Pull) -> Result<Option<(Review, FailOn)>, Trouble> {
-        let (review, fail_on) = look(self.ready(place, pull).await?).await?;
+    async fn review_head(
+        &self,
+        place: &Place,
+        pull: &Pull,
+    ) -> Result<Option<(Review, FailOn, HashSet<Fingerprint>)>, Trouble> {
+        let ready = self.ready(place, pull).await?;
+        let (review, fail_on) = self.look(ready, &pull.base).await?;
         let conversation = self.forge.conversation(place).await?;
         if self.is_overtaken(place, pull).await? {
             return Ok(None);
@@ -173,10 +194,12 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let most_comments = self.settings.review.max_comments;
         let us = |login: &str| self.is_us(login);
         let plan = say::plan(&review, pull, &conversation, &Terms { most_comments, us: &us, hushed: &hushed });
-        if !self.carry_out(place, pull, &review, &plan).await? {
-            return Ok(None);
-        }
-        Ok(Some((review, fail_on)))
+        let said = self.carry_out(place, pull, &review, &plan).await?;
+        Ok(match said {
+            Said::Everything => Some((review, fail_on, plan.on_lines)),
+            Said::InWords => Some((review, fail_on, HashSet::new())),
+            Said::TooLate => None,
+        })
     }
 
     /// Whether what was read is not the newest any more.
@@ -205,12 +228,26 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let (house, base, head) = (Arc::clone(&self.house), rules_of.clone(), head.clone());
         let made = tokio::task::spawn_blocking(move || -> Result<Ready, Trouble> {
             let tree = held.repository.tree(&base)?;
-            let (engine, notices) = house.engine(&*tree)?;
+            let (engine, notices) = house.engine(&*tree, held.index())?;
             let mut versions = held.repository.between(&merge_base, &head)?;
             versions.notices.extend(notices);
             Ok(Ready { engine, versions, held })
         });
         made.await.map_err(|_| Trouble::Broken)?
+    }
+
+    /// Reviews what is ready, and brings the index to the base branch for the next one, where blocking is allowed.
+    async fn look(&self, ready: Ready, base: &CommitId) -> Result<(Review, FailOn), Trouble> {
+        let (base, indexed) = (base.clone(), Arc::clone(&self.indexed));
+        let reviewed = tokio::task::spawn_blocking(move || {
+            let Ready { engine, versions, held } = ready;
+            let review = engine.review(versions);
+            let fail_on = engine.config().review.fail_on;
+            // Later, and not by this review: a first index of a large repository takes longer than people wait.
+            std::thread::spawn(move || index(&indexed, &engine, &held, &base));
+            (review, fail_on)
+        });
+        reviewed.await.map_err(|_| Trouble::Broken)
     }
 
     /// A mirror with these commits.
@@ -221,8 +258,9 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         Ok(held.await.map_err(|_| Trouble::Broken)??)
     }
 
-    /// Says what is planned. False when the head it speaks about is gone.
-    async fn carry_out(&self, place: &Place, pull: &Pull, review: &Review, plan: &Plan) -> Result<bool, Trouble> {
+    /// Says what is planned.
+    async fn carry_out(&self, place: &Place, pull: &Pull, review: &Review, plan: &Plan) -> Result<Said, Trouble> {
+        let mut said = Said::Everything;
         for (node, about, path) in &plan.resolve {
             self.forge.resolve(place, node).await?;
             self.note_mended(place, pull, about, path)?;
@@ -238,10 +276,11 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
                 Ok(()) => self.metrics.commented(new.comments.len()),
                 Err(ForgeError::Refused { status: 422, message, .. }) => {
                     if self.forge.pull(place).await?.head != pull.head {
-                        return Ok(false);
+                        return Ok(Said::TooLate);
                     }
                     tracing::warn!(%place, message, "a review was not taken with its comments on lines");
                     self.forge.post_review(place, &say::without_lines(review, new)).await?;
+                    said = Said::InWords;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -252,7 +291,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         for node in &plan.minimize {
             self.forge.minimize(place, node).await?;
         }
-        Ok(true)
+        Ok(said)
     }
 
     /// Findings that are gone though nobody took our patch were mended in another way: an answer, too.
@@ -271,6 +310,26 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     /// The conversation of a pull request.
     pub(crate) async fn conversation(&self, place: &Place) -> Result<Conversation, Trouble> {
         Ok(self.forge.conversation(place).await?)
+    }
+}
+
+/// Which base commit each mirror's index was last brought to, and one index being made at a time.
+pub(crate) type Indexed = Mutex<HashMap<PathBuf, CommitId>>;
+
+fn index(indexed: &Indexed, engine: &Engine, held: &Held, base: &CommitId) {
+    // One at a time; whoever comes meanwhile leaves it to the next review.
+    let Ok(mut indexed) = indexed.try_lock() else { return };
+    if !engine.config().recall.enable || indexed.get(&held.folder) == Some(base) {
+        return;
+    }
+    let Ok(tree) = held.repository.tree(base) else { return };
+    let folder = held.folder.display();
+    match inforce::index(engine, held, base, inforce::ignored(&*tree)) {
+        Ok(updated) => {
+            tracing::info!(%folder, added = updated.added, units = updated.units, "indexed");
+            indexed.insert(held.folder.clone(), base.clone());
+        }
+        Err(error) => tracing::warn!(%folder, error, "not indexed"),
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) struct Held {
     _lock: Arc<Mutex<()>>,
 }
 
+impl Held {
+    /// Where the index of its base branch lies.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.folder.join("apprentice/index")
+    }
+}
+
 impl Mirrors {
     pub(crate) fn new(root: PathBuf, limits: settings::Checkout) -> Self {
         Self { root, limits, locks: Mutex::default() }
@@ -51,18 +58,36 @@ impl Mirrors {
     pub(crate) fn with(&self, repo: &RepoName, access: GitAccess, commits: &[CommitId]) -> Result<Held, FetchError> {
         let lock = self.lock(repo);
         let folder = self.folder(repo);
-        let remote = Remote {
-            url: access.url,
-            authorization: access.authorization,
-            most_bytes: self.limits.max_bytes,
-            patience: Duration::from_secs(self.limits.fetch_seconds),
-        };
+        let remote = self.remote(access);
         let repository = {
             let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
             git::mirror(&folder, &remote, commits)?
         };
         files::touch(&folder);
         Ok(Held { repository, folder, _lock: lock })
+    }
+
+    /// Sends a commit of a mirror to a branch. Blocks while git does.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub(crate) fn push(
+        &self,
+        held: &Held,
+        access: GitAccess,
+        commit: &CommitId,
+        branch: &str,
+    ) -> Result<(), FetchError> {
+        git::push(&held.folder, &self.remote(access), commit, branch)
+    }
+
+    fn remote(&self, access: GitAccess) -> Remote {
+        Remote {
+            url: access.url,
+            authorization: access.authorization,
+            most_bytes: self.limits.max_bytes,
+            patience: Duration::from_secs(self.limits.fetch_seconds),
+        }
     }
 
     /// Removes the longest unused mirrors until the others fit. One that is being read stays.

@@ -67,8 +67,6 @@ impl fmt::Display for Place {
 /// A pull request as it is now.
 #[derive(Debug, Clone)]
 pub(crate) struct Pull {
-    pub(crate) title: String,
-    pub(crate) body: String,
     pub(crate) author: String,
     pub(crate) is_open: bool,
     pub(crate) is_draft: bool,
@@ -77,10 +75,8 @@ pub(crate) struct Pull {
     pub(crate) merge_commit: Option<CommitId>,
     /// The newest commit of the branch it goes into.
     pub(crate) base: CommitId,
-    pub(crate) base_branch: String,
     /// Its own newest commit.
     pub(crate) head: CommitId,
-    pub(crate) head_branch: String,
     /// The repository its commits come from; none when that was deleted.
     pub(crate) head_repo: Option<String>,
     /// Whether its commits come from another repository.

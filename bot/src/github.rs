@@ -57,7 +57,7 @@ impl GitHub {
         let builder = builder.set_connect_timeout(Some(limits)).set_read_timeout(Some(limits));
         let root = builder.build().map_err(|error| format!("cannot make a client for `{api}`: {error}"))?;
         Ok(Self {
-            root: Api::new(root, api),
+            root: Api::new(root, api, token.clone())?,
             is_app: token.is_none(),
             installations: Mutex::default(),
             web: web.trim_end_matches('/').to_owned(),
@@ -95,13 +95,14 @@ impl GitHub {
         Ok((name, rights))
     }
 
-    /// The installations of the App: their id and whose they are, suspended ones left out.
-    pub(crate) async fn installations(&self) -> Answer<Vec<(u64, String)>> {
+    /// The installations of the App: their id, whose they are, and what was granted there; suspended ones left out.
+    pub(crate) async fn installations(&self) -> Answer<Vec<(u64, String, BTreeMap<String, String>)>> {
         let all = self.root.pages("/app/installations?per_page=100", "installations").await?;
         let is_live = |one: &&Value| one["suspended_at"].is_null();
         let read = |one: &Value| {
             let login = one["account"]["login"].as_str().unwrap_or_default().to_owned();
-            Some((one["id"].as_u64()?, login))
+            let rights = serde_json::from_value(one["permissions"].clone()).unwrap_or_default();
+            Some((one["id"].as_u64()?, login, rights))
         };
         Ok(all.iter().filter(is_live).filter_map(read).collect())
     }
@@ -118,7 +119,8 @@ pub(crate) async fn convert_manifest(api: &str, code: &str) -> Answer<Value> {
     let client = client.map_err(|error| garbled(error.to_string()))?;
     let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
     let path = format!("/app-manifests/{code}/conversions");
-    Ok(Api::new(client, api).write("POST", &path, &Value::Null, what).await?.body)
+    let client = Api::new(client, api, None).map_err(garbled)?;
+    Ok(client.write("POST", &path, &Value::Null, what).await?.body)
 }
 
 fn at_pull(place: &Place) -> String {
@@ -127,8 +129,6 @@ fn at_pull(place: &Place) -> String {
 
 #[derive(Deserialize)]
 struct PullWire {
-    title: String,
-    body: Option<String>,
     user: Option<UserWire>,
     state: String,
     #[serde(default)]
@@ -155,8 +155,6 @@ struct LabelWire {
 #[derive(Deserialize)]
 struct EndWire {
     sha: String,
-    #[serde(rename = "ref")]
-    branch: String,
     repo: Option<RepoWire>,
 }
 
@@ -178,17 +176,13 @@ impl Forge for GitHub {
         let wire: PullWire = decode(&what, self.at(place)?.get(&at_pull(place), &what).await?.body)?;
         let from = wire.head.repo.map(|repo| repo.full_name);
         Ok(Pull {
-            title: wire.title,
-            body: wire.body.unwrap_or_default(),
             author: wire.user.map(|user| user.login).unwrap_or_default(),
             is_open: wire.state == "open",
             is_draft: wire.draft,
             is_merged: wire.merged,
             merge_commit: wire.merge_commit_sha.as_deref().filter(|_| wire.merged).and_then(CommitId::parse),
             base: commit(&what, &wire.base.sha)?,
-            base_branch: wire.base.branch,
             head: commit(&what, &wire.head.sha)?,
-            head_branch: wire.head.branch,
             // A fork that was deleted is nobody's we know.
             is_fork: from.as_deref() != Some(place.repo.as_str()),
             head_repo: from,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use engine::{
@@ -11,16 +11,22 @@ use engine::{
         linter::{Trust, Workshop},
         rule::{Rule, RuleSet},
     },
-    config::{Config, ConfigError, Layers},
+    config::{Config, ConfigError, EmbedderSpec, Layers},
+    git::CommitId,
     model::{self, Access, Key, chat::Model},
     notice::{self, Notice},
     pipeline::{Adviser, Engine},
+    recall::{
+        evidence::Recall,
+        tree::Tree,
+        update::{self, Options, Updated, Wait},
+    },
     review::Baseline,
     source::{Content, Ignored, RepoPath, Sources},
     suggest::Answers,
 };
 
-use crate::env;
+use crate::{checkout::Held, env};
 
 /// The operator's part, the same for every repository.
 pub(crate) struct House {
@@ -53,7 +59,7 @@ impl House {
     ///
     /// # Errors
     /// [`ConfigError`] about the operator's file.
-    pub(crate) fn engine(&self, base: &dyn Sources) -> Result<(Engine, Vec<Notice>), ConfigError> {
+    pub(crate) fn engine(&self, base: &dyn Sources, index: PathBuf) -> Result<(Engine, Vec<Notice>), ConfigError> {
         let mut notices = Vec::new();
         let config = self.config(base, &mut notices)?;
         let rules = rules(base, &config, &mut notices);
@@ -67,7 +73,10 @@ impl House {
                 Engine::new(self.layers()?.resolve()?, RuleSet::builtin(), Baseline::default())?
             }
         };
-        let engine = engine.ignoring(ignored).with_workshop(self.workshop());
+        let engine = engine
+            .ignoring(ignored)
+            .with_workshop(self.workshop())
+            .with_recall(Recall::new(index, vec![BASE.to_owned()]));
         let (adviser, more) = self.adviser(&config);
         notices.extend(more);
         Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
@@ -127,6 +136,42 @@ impl House {
             Err(error) => Err(Notice::failure(format!("model {name}"), notice::chain(&error))),
         }
     }
+}
+
+/// The view of an index that holds the base branch.
+const BASE: &str = "base";
+
+/// Brings the index of a repository to its base branch. Takes seconds the first time, and then as long as what changed.
+///
+/// # Errors
+/// Why it was not done, in words. Reviews go without evidence then.
+pub(crate) fn index(engine: &Engine, held: &Held, base: &CommitId, ignored: Ignored) -> Result<Updated, String> {
+    let config = engine.config();
+    let tree = Tree::new(Arc::clone(&held.repository), config, ignored).map_err(|error| notice::chain(&error))?;
+    let tree = tree.at(base.clone(), BASE);
+    // The compiled-in table alone: nothing of a base branch chooses where texts are sent.
+    let access = Access {
+        models: PathBuf::new(),
+        ollama: String::new(),
+        allow_remote: false,
+        adapters: Vec::new(),
+        window: 0,
+        key: None,
+    };
+    let embedder = model::embedder(&EmbedderSpec::Static, &access).map_err(|error| notice::chain(&error))?;
+    let options = Options {
+        embedder: &*embedder,
+        wait: Wait::Never,
+        anew: false,
+        progress: &|_, _, _| {},
+        stop: &AtomicBool::new(false),
+    };
+    update::update(&held.index(), &[&tree], &options).map_err(|error| notice::chain(&error))
+}
+
+/// What `.ai_coder_ignore` of a base branch says; one that cannot be used hides nothing here, and its review says so.
+pub(crate) fn ignored(base: &dyn Sources) -> Ignored {
+    parsed(base, ".ai_coder_ignore", &mut Vec::new(), Ignored::parse).unwrap_or_default()
 }
 
 /// The built-in rules and the base branch's own.

@@ -30,7 +30,6 @@ pub(crate) struct Open {
     pub(crate) offered: Offered,
     /// The commit it was made on.
     pub(crate) commit: String,
-    pub(crate) at: i64,
 }
 
 impl Ledger {
@@ -91,7 +90,7 @@ impl Ledger {
     pub(crate) fn open_offers(&self, place: &Place) -> rusqlite::Result<Vec<Open>> {
         self.with(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT fingerprint, check_id, severity, path, first, last, before, after, commit_id, at
+                "SELECT fingerprint, check_id, severity, path, first, last, before, after, commit_id
                  FROM offer WHERE place = ?1 AND ended IS NULL ORDER BY at, fingerprint",
             )?;
             let rows = query.query_map([place.to_string()], |row| {
@@ -103,7 +102,7 @@ impl Ledger {
                 let marker = Marker { fingerprint, check: row.get(1)?, severity: severity.unwrap_or(Severity::Info) };
                 let lines = (row.get(4)?, row.get(5)?);
                 let offered = Offered { marker, path, lines, before: row.get(6)?, after: row.get(7)? };
-                Ok(Some(Open { offered, commit: row.get(8)?, at: row.get(9)? }))
+                Ok(Some(Open { offered, commit: row.get(8)? }))
             })?;
             rows.filter_map(Result::transpose).collect()
         })

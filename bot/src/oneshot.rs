@@ -169,13 +169,14 @@ async fn one_time_bot(mut settings: File, given: &ReviewPr, folder: &Path) -> Re
         journal: Arc::new(Journal::open(&file)?),
         metrics: Arc::new(Metrics::default()),
         login,
+        indexed: Arc::default(),
         settings,
     })
 }
 
 /// The operator's file with the flags laid over it.
 fn own_file(settings: &File, given: &ReviewPr) -> Result<Option<(std::path::PathBuf, String)>> {
-    let path = settings.review.config.clone();
+    let path = given.engine_config.clone().or_else(|| settings.review.config.clone());
     let text = path.as_deref().map(files::read_text).transpose()?;
     let Some(model) = &given.model else { return Ok(path.zip(text)) };
     let mut table: toml::Table = text.as_deref().unwrap_or_default().parse().context("the operator's file")?;

@@ -42,6 +42,9 @@ pub(crate) struct Plan {
     pub(crate) minimize: Vec<String>,
     /// What is offered in the review, for noticing later that it was taken.
     pub(crate) offers: Vec<Offered>,
+    /// Findings that stand on lines of the pull request once this is done. GitHub shows annotations at the same place, so
+    /// these need none.
+    pub(crate) on_lines: HashSet<Fingerprint>,
 }
 
 /// A suggestion as it was made.
@@ -107,7 +110,7 @@ pub(crate) struct Terms<'a> {
 pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, terms: &Terms<'_>) -> Plan {
     let us = terms.us;
     let before = Before::read(conversation);
-    let mut plan = Plan::default();
+    let mut plan = Plan { on_lines: before.threads.keys().copied().collect(), ..Plan::default() };
     let mut told: Vec<&Reviewed> = review.told().collect();
     told.sort_by_key(|reviewed| std::cmp::Reverse(reviewed.finding.severity));
     told.retain(|reviewed| !terms.hushed.contains(&reviewed.finding.fingerprint));
@@ -180,6 +183,7 @@ fn write(review: &Review, pull: &Pull, new: &[&Reviewed], most: usize, plan: &mu
         };
         match &comment.lines {
             Some(_) if inline.len() < most => {
+                plan.on_lines.extend(group.all.iter().map(|one| one.finding.fingerprint));
                 plan.offers.extend(group.all.iter().filter_map(|one| offered(review, one, &comment, &group.offer)));
                 inline.push(comment);
             }
@@ -254,8 +258,9 @@ pub(crate) fn without_lines(review: &Review, new: &NewReview) -> NewReview {
     NewReview { commit: new.commit.clone(), body, comments: Vec::new() }
 }
 
-/// How the check run ends. Never green when something could not be reviewed.
-pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
+/// How the check run ends. Never green when something could not be reviewed. What stands on lines is not annotated again.
+pub(crate) fn verdict(review: &Review, fail_on: FailOn, on_lines: &HashSet<Fingerprint>) -> Verdict {
+    let is_bare = |reviewed: &&Reviewed| !on_lines.contains(&reviewed.finding.fingerprint);
     let fails = least(fail_on).is_some_and(|least| review.worst().is_some_and(|worst| worst >= least));
     let conclusion = match (fails, review.is_incomplete()) {
         (true, _) => Conclusion::Failure,
@@ -266,7 +271,7 @@ pub(crate) fn verdict(review: &Review, fail_on: FailOn) -> Verdict {
         conclusion,
         title: words::title(review),
         summary: words::summary(review),
-        annotations: review.told().take(ANNOTATIONS).map(annotation).collect(),
+        annotations: review.told().filter(is_bare).take(ANNOTATIONS).map(annotation).collect(),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    bot::Bot,
+    bot::{Bot, Indexed},
     checkout::Mirrors,
     clock,
     door::{self, Batcher, Door},
@@ -41,6 +41,7 @@ struct Kept {
     journal: Arc<Journal>,
     metrics: Arc<Metrics>,
     login: String,
+    indexed: Arc<Indexed>,
 }
 
 /// Serves until it is told to end.
@@ -86,6 +87,7 @@ pub(crate) async fn run(settings: File, config: Option<&Path>) -> Result<ExitCod
         ledger: Arc::new(Ledger::open(&file)?),
         journal: Arc::new(Journal::open(&file)?),
         metrics,
+        indexed: Arc::default(),
         login: tokio::select! {
             login = who_we_are(&github) => login,
             () = ended(closing.clone()) => return Ok(ExitCode::SUCCESS),
@@ -118,6 +120,7 @@ impl Kept {
             journal: Arc::clone(&self.journal),
             metrics: Arc::clone(&self.metrics),
             login: self.login.clone(),
+            indexed: Arc::clone(&self.indexed),
             settings,
         })
     }

@@ -1,6 +1,6 @@
 //! Who are we, and may we do what we do? `apprentice-bot token check`.
 
-use std::process::ExitCode;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use anyhow::{Result, anyhow};
 
@@ -22,6 +22,22 @@ pub(crate) fn github(settings: &File) -> Result<GitHub> {
     GitHub::new(&settings.github.api, &settings.github.web, &settings.identity()?).map_err(|why| anyhow!("{why}"))
 }
 
+/// Says what is there of what is needed, and returns how much is missing.
+fn tell_rights(rights: &BTreeMap<String, String>) -> usize {
+    let mut missing = 0;
+    for (right, level, purpose) in NEEDED {
+        let has = rights.get(right).map(String::as_str);
+        let found = has.unwrap_or("nothing");
+        if has == Some(level) || has == Some("write") {
+            anstream::println!("ok       {right}: {found}");
+        } else {
+            missing += 1;
+            anstream::println!("missing  {right}: {level} (has {found}), for {purpose}");
+        }
+    }
+    missing
+}
+
 /// Asks GitHub who we are, and says what is missing.
 pub(crate) async fn check(settings: &File) -> Result<ExitCode> {
     let identity = settings.identity()?;
@@ -33,21 +49,14 @@ pub(crate) async fn check(settings: &File) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     anstream::println!("App {name} ({id})");
-    let mut missing = 0;
-    for (right, level, purpose) in NEEDED {
-        let has = rights.get(right).map(String::as_str);
-        let is_enough = has == Some(level) || has == Some("write");
-        let found = has.unwrap_or("nothing");
-        if is_enough {
-            anstream::println!("ok       {right}: {found}");
-        } else {
-            missing += 1;
-            anstream::println!("missing  {right}: {level} (has {found}), for {purpose}");
-        }
-    }
+    let mut missing = tell_rights(&rights);
     let installations = github.installations().await?;
-    for (id, whose) in &installations {
+    for (id, whose, granted) in &installations {
         anstream::println!("installed for {whose} ({id})");
+        // Whoever installed it before it asked for more has to accept that.
+        if *granted != rights {
+            missing += tell_rights(granted);
+        }
     }
     if installations.is_empty() {
         anstream::println!("missing  it is installed nowhere; install it from its page on GitHub");

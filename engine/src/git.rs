@@ -10,7 +10,7 @@ mod write;
 
 pub use error::{GitError, IndexKind, RepositoryError};
 pub use listing::Listed;
-pub use mirror::{CommitId, FetchError, Remote, mirror};
+pub use mirror::{Author, CommitId, FetchError, Remote, mirror, push};
 pub use write::{Landing, StagedFile};
 
 use std::{

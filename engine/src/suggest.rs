@@ -26,8 +26,8 @@ pub use cache::Answers;
 pub use decode::{Message, Remark, Weight, changes_schema, message_schema, remarks_schema, words_schema};
 pub use excerpt::{Excerpt, Shown};
 pub use mend::NoEdit;
-pub use prompt::{Kind, Nonce, Piece, Task};
-pub use prompts::{NAMES as PROMPTS, PromptError, Prompts};
+pub use prompt::{Kind, Nonce, Piece};
+pub use prompts::{NAMES as PROMPTS, PromptError, Prompts, Task};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 

@@ -49,6 +49,13 @@ pub(crate) enum Command {
     Docs(Docs),
     /// Say what is found here, what is missing, and how to mend it.
     Doctor,
+    /// Run `apprentice-bot` with what follows.
+    #[command(disable_help_flag = true)]
+    Bot {
+        /// Its own arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// The index of the repository and its documents: build, update, status, watch.
     Index(Index),
     /// Find definitions, code and documents by words and meaning.

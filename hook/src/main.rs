@@ -3,6 +3,7 @@
 mod advice;
 mod args;
 mod background;
+mod companion;
 mod config;
 mod docs;
 mod doctor;
@@ -56,6 +57,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Config(config) => config::run(args, config),
         Command::Docs(docs) => docs::run(args, docs),
         Command::Doctor => doctor::run(args),
+        Command::Bot { arguments } => companion::run("apprentice-bot", arguments),
         Command::Index(index) => index::run(args, index),
         Command::Search(search) => search::run(args, search),
         Command::Ask(ask) => advice::ask(args, ask),

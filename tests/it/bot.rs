@@ -1,11 +1,14 @@
 //! Does the bot review a pull request once, in the right place, and hear the answers? The real binary against the forge.
 
+mod branch;
 mod conversation;
 mod faults;
 mod killed;
 mod orders;
 mod payloads;
 mod security;
+mod index;
+mod setup;
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,6 @@
 //! Apprentice from the outside: the built command on real repositories, and the walls of the code itself.
 
+mod action;
 mod advice;
 mod bot;
 mod apply;

@@ -1,7 +1,10 @@
 //! One request and its answer: what GitHub's statuses and headers mean for whoever asked.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::etags::Etags;
 use crate::{
+    clock,
     forge::{Answer, ForgeError},
     settings::Secret,
 };
@@ -31,8 +35,13 @@ const PAGES: usize = 40;
 pub(super) struct Api {
     /// Shared, for a clone of it would mint tokens of its own.
     pub(super) client: Arc<Octocrab>,
-    graphql: Arc<str>,
+    /// The token it speaks with, where that is not an App's.
+    token: Option<Secret>,
+    /// GraphQL of GitHub Enterprise Server, which is not below the address of REST; without credentials of its own.
+    enterprise: Option<Arc<Octocrab>>,
     etags: Arc<Etags>,
+    /// Until when GitHub wants to hear nothing from this identity, in milliseconds since 1970.
+    quiet_until: Arc<AtomicI64>,
 }
 
 /// An answer that was not an error.
@@ -42,19 +51,27 @@ pub(super) struct Reply {
 }
 
 impl Api {
-    pub(super) fn new(client: Octocrab, api: &str) -> Self {
-        // GitHub Enterprise Server has REST at /api/v3 and GraphQL at /api/graphql, on the same host.
-        let api = api.trim_end_matches('/');
-        let graphql = match api.strip_suffix("/api/v3") {
-            Some(host) => format!("{host}/api/graphql"),
-            None => "/graphql".to_owned(),
-        };
-        Self { client: Arc::new(client), graphql: graphql.into(), etags: Arc::default() }
+    /// # Errors
+    /// What octocrab says of the address.
+    pub(super) fn new(client: Octocrab, api: &str, token: Option<Secret>) -> Result<Self, String> {
+        Ok(Self {
+            client: Arc::new(client),
+            enterprise: enterprise(api)?.map(Arc::new),
+            token,
+            etags: Arc::default(),
+            quiet_until: Arc::default(),
+        })
     }
 
     /// The same interface with another identity, and a memory of its own: what one may see another may not.
     pub(super) fn with(&self, client: Octocrab) -> Self {
-        Self { client: Arc::new(client), graphql: Arc::clone(&self.graphql), etags: Arc::default() }
+        Self {
+            client: Arc::new(client),
+            enterprise: self.enterprise.clone(),
+            token: None,
+            etags: Arc::default(),
+            quiet_until: Arc::default(),
+        }
     }
 
     /// The installation's token, minted only when the last one is about to expire.
@@ -121,14 +138,24 @@ impl Api {
 
     /// Asks GraphQL. An answer with errors is a refusal, whatever its status.
     pub(super) async fn graphql(&self, query: &str, variables: &Value, what: &str) -> Answer<Value> {
-        let mut request = Request::post(&*self.graphql).header(header::CONTENT_TYPE, "application/json");
-        if self.graphql.contains("://") {
-            // octocrab gives its credentials to no absolute address but github.com's; this one is the operator's own.
-            let token = self.installation_token().await?;
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
-        }
+        let mut request = Request::builder().method("POST").header(header::CONTENT_TYPE, "application/json");
+        let client = match &self.enterprise {
+            None => {
+                request = request.uri("/graphql");
+                &self.client
+            }
+            Some(client) => {
+                let token = match &self.token {
+                    Some(token) => token.clone(),
+                    None => self.installation_token().await?,
+                };
+                let bearer = format!("Bearer {}", token.expose());
+                request = request.uri("/api/graphql").header(header::AUTHORIZATION, bearer);
+                client
+            }
+        };
         let body = json!({ "query": query, "variables": variables }).to_string().into_bytes();
-        let (status, headers, body) = self.send(request, body, what).await?;
+        let (status, headers, body) = self.send_by(client, request, body, what).await?;
         let mut reply = judge(what, status, headers, &body)?;
         match reply.body["errors"].as_array().and_then(|errors| errors.first()) {
             None => Ok(reply.body["data"].take()),
@@ -153,16 +180,43 @@ impl Api {
         body: Vec<u8>,
         what: &str,
     ) -> Answer<(StatusCode, HeaderMap, Vec<u8>)> {
+        self.send_by(&self.client, request, body, what).await
+    }
+
+    async fn send_by(
+        &self,
+        client: &Octocrab,
+        request: http::request::Builder,
+        body: Vec<u8>,
+        what: &str,
+    ) -> Answer<(StatusCode, HeaderMap, Vec<u8>)> {
+        let left = self.quiet_until.load(Ordering::Relaxed) - clock::now();
+        if left > 0 {
+            // Asking on while limited is what gets an App blocked.
+            let wait = Duration::from_millis(left.unsigned_abs());
+            return Err(ForgeError::Limited { what: what.into(), wait });
+        }
         let request = request.header("x-github-api-version", "2022-11-28");
         let request = request.body(body).map_err(|error| ForgeError::Garbled {
             what: what.into(),
             message: format!("the request cannot be made: {error}"),
         })?;
-        let response = self.client.execute(request).await.map_err(|error| octocrab_error(what, &error))?;
+        let response = client.execute(request).await.map_err(|error| octocrab_error(what, &error))?;
         let (parts, body) = response.into_parts();
+        if is_limit(parts.status, &parts.headers, "") {
+            let until = clock::now() + i64::try_from(wait(&parts.headers).as_millis()).unwrap_or(0);
+            self.quiet_until.fetch_max(until, Ordering::Relaxed);
+        }
         let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| unreachable(what, &*error))?;
         Ok((parts.status, parts.headers, body.to_bytes().to_vec()))
     }
+}
+
+/// A client for GraphQL of GitHub Enterprise Server: REST is at `/api/v3` there, and GraphQL at `/api/graphql`.
+fn enterprise(api: &str) -> Result<Option<Octocrab>, String> {
+    let Some(host) = api.trim_end_matches('/').strip_suffix("/api/v3") else { return Ok(None) };
+    let builder = Octocrab::builder().base_uri(host).map_err(|error| error.to_string())?;
+    builder.build().map(Some).map_err(|error| error.to_string())
 }
 
 /// What a status means.
@@ -220,9 +274,9 @@ fn message(said: &Value) -> String {
 
 /// A JWT is refused when this machine's clock is wrong; GitHub's answer tells what time it is there.
 fn with_clock(message: &str, headers: &HeaderMap) -> String {
-    let theirs = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(crate::clock::parse_http_date);
+    let theirs = headers.get(header::DATE).and_then(|date| date.to_str().ok()).and_then(clock::parse_http_date);
     let Some(theirs) = theirs else { return message.to_owned() };
-    let ahead = crate::clock::now() / 1000 - theirs;
+    let ahead = clock::now() / 1000 - theirs;
     if ahead.abs() < 30 {
         return message.to_owned();
     }

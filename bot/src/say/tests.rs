@@ -216,7 +216,7 @@ fn after_an_incomplete_review_nothing_is_closed() {
     review.findings.clear();
     review.notices.push(engine::notice::Notice::failure("ruff", "did not run"));
     assert_eq!(planned(&review, &open), Plan::default());
-    assert_eq!(verdict(&review, FailOn::Error).conclusion, Conclusion::Neutral);
+    assert_eq!(verdict(&review, FailOn::Error, &HashSet::new()).conclusion, Conclusion::Neutral);
 }
 
 #[test]

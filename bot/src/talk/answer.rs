@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use engine::{
+    change::Origin,
+    git::{Author, CommitId},
     notice::Gravity,
     patch::Proof,
     pipeline::Untold,
@@ -64,7 +66,41 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let lines = of_thread
             .filter(|open| open.commit == given.pull.head.as_str() && !thread.is_outdated)
             .map(|open| open.offered.lines);
-        self.about_finding(given, true, move |_, review, reviewed| fix(review, reviewed, lines)).await
+        let pushes = self.settings.review.push_fixes && !given.pull.is_fork;
+        let (branch, author) = (branch_of(given, &marker), self.author());
+        let (sender, fixed) = std::sync::mpsc::channel();
+        let words = self
+            .about_finding(given, true, move |ready, review, reviewed| {
+                let fix = fix(review, reviewed, lines);
+                match (&fix, pushes) {
+                    (Fix::Diff(_), true) => {
+                        let commit = commit(ready, review, reviewed, &author);
+                        commit.map_or_else(|| fix.words(), |commit| sent(&sender, commit))
+                    }
+                    _ => fix.words(),
+                }
+            })
+            .await?;
+        match fixed.try_recv() {
+            Ok(commit) => self.push_fix(given, &commit, &branch).await,
+            Err(_) => Ok(words),
+        }
+    }
+
+    fn author(&self) -> Author {
+        let name = self.login.clone();
+        Author { email: format!("{}@users.noreply.github.com", name.replace(['[', ']'], "-")), name }
+    }
+
+    /// Puts a commit with the patch on a branch of its own, next to the pull request's.
+    async fn push_fix(self: &Arc<Self>, given: &Given<'_>, commit: &CommitId, branch: &str) -> Result<String, Trouble> {
+        let held = self.commits(given.place, std::slice::from_ref(&given.pull.head)).await?;
+        let access = self.forge.git_access(given.place).await?;
+        let (mirrors, id, name) = (Arc::clone(&self.mirrors), commit.clone(), branch.to_owned());
+        let pushed = tokio::task::spawn_blocking(move || mirrors.push(&held, access, &id, &name));
+        pushed.await.map_err(|_| Trouble::Broken)??;
+        let branch = code(branch);
+        Ok(format!("It is on the branch {branch}, one commit on top of this one: {}.", code(commit.as_str())))
     }
 
     pub(super) async fn ask(self: &Arc<Self>, given: &Given<'_>, question: &str) -> Result<String, Trouble> {
@@ -137,19 +173,56 @@ fn why(reviewed: &Reviewed) -> String {
     out
 }
 
-fn fix(review: &Review, reviewed: &Reviewed, lines: Option<(u32, u32)>) -> String {
+/// What there is to offer.
+enum Fix {
+    None(String),
+    Block(Offer),
+    Diff(String),
+}
+
+impl Fix {
+    fn words(&self) -> String {
+        match self {
+            Self::None(why) => why.clone(),
+            Self::Block(offer) => offer.block(),
+            Self::Diff(diff) => {
+                let fence = fence(diff);
+                format!("This mends it:\n\n{fence}diff\n{}\n{fence}\n", diff.trim_end())
+            }
+        }
+    }
+}
+
+fn fix(review: &Review, reviewed: &Reviewed, lines: Option<(u32, u32)>) -> Fix {
     let Some(patch) = &reviewed.patch else {
         let why = reviewed.unproven.as_ref().map(|why| format!(": {}", plain(&why.to_string())));
-        return format!("I have no patch that I can prove{}.", why.unwrap_or_default());
+        return Fix::None(format!("I have no patch that I can prove{}.", why.unwrap_or_default()));
     };
-    let Some(file) = review.file(patch.path()) else { return GONE.into() };
+    let Some(file) = review.file(patch.path()) else { return Fix::None(GONE.into()) };
     let block = Offer::of(patch, file).zip(lines).and_then(|(offer, lines)| widened(&file.text, &offer, lines));
-    if let Some(block) = block {
-        return block.block();
-    }
-    let diff = patch.diff(file);
-    let fence = fence(&diff);
-    format!("This mends it:\n\n{fence}diff\n{}\n{fence}\n", diff.trim_end())
+    block.map_or_else(|| Fix::Diff(patch.diff(file)), Fix::Block)
+}
+
+/// Our branch for a finding of a pull request; nothing in it comes from a person.
+fn branch_of(given: &Given<'_>, marker: &Marker) -> String {
+    let short: String = marker.fingerprint.to_string().chars().take(12).collect();
+    format!("apprentice/fix-{}-{short}", given.place.number)
+}
+
+/// A commit in the mirror with the proven patch, on top of the head that it was proven on.
+fn commit(ready: &Ready, review: &Review, reviewed: &Reviewed, author: &Author) -> Option<CommitId> {
+    let patch = reviewed.patch.as_ref()?;
+    let bytes = patch.apply(&review.file(patch.path())?.bytes).ok()?;
+    let Origin::Range { head, .. } = &review.change.origin else { return None };
+    let head = CommitId::parse(head)?;
+    let message = format!("{}\n\nFound by {}.\n", reviewed.finding.what, reviewed.finding.check);
+    let made = ready.held.repository.commit_file(&head, (patch.path(), &bytes), &message, author);
+    made.map_err(|error| tracing::warn!(error = %engine::notice::chain(&error), "a fix cannot be committed")).ok()
+}
+
+fn sent(sender: &std::sync::mpsc::Sender<CommitId>, commit: CommitId) -> String {
+    let _ = sender.send(commit);
+    String::new()
 }
 
 /// The same replacement over exactly these lines; none where it reaches beyond them.

@@ -89,34 +89,36 @@ fn complaint(said: &[u8]) -> GitError {
 }
 
 /// No one's configuration, no program but git, no address but the one given.
-const ALONE: [&str; 20] = [
+#[rustfmt::skip]
+const ALONE: [&str; 19] = [
     "--no-pager",
-    "-c",
-    "credential.helper=",
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "http.followRedirects=false",
-    "-c",
-    "protocol.allow=never",
-    "-c",
-    "protocol.https.allow=always",
-    "-c",
-    "protocol.http.allow=always",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "maintenance.auto=false",
-    "-c",
-    "fetch.unpackLimit=1",
-    "fetch",
+    "-c", "credential.helper=",
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "http.followRedirects=false",
+    "-c", "protocol.allow=never",
+    "-c", "protocol.https.allow=always",
+    "-c", "protocol.http.allow=always",
+    "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
+    "-c", "fetch.unpackLimit=1",
 ];
 
 /// Fetches commits with their trees and no history into the bare repository at `folder`.
 pub(super) fn fetch(folder: &Path, remote: &Remote, commits: &[&str]) -> Result<(), FetchError> {
+    let options =
+        ["fetch", "--depth=1", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--quiet", "--"];
+    speak(folder, remote, &[&options[..], &[&remote.url], commits].concat())
+}
+
+/// Sends what a refspec names.
+pub(super) fn push(folder: &Path, remote: &Remote, refspec: &str) -> Result<(), FetchError> {
+    speak(folder, remote, &["push", "--quiet", "--recurse-submodules=no", "--", &remote.url, refspec])
+}
+
+/// Runs one command of git that speaks to a remote, with nothing around it that could change what it does.
+fn speak(folder: &Path, remote: &Remote, arguments: &[&str]) -> Result<(), FetchError> {
     let mut command = Command::new("git");
-    command.args(ALONE).args(["--depth=1", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no", "--quiet"]);
-    command.args(["--", &remote.url]).args(commits).env_clear();
+    command.args(ALONE).args(arguments).env_clear();
     for name in ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
         command.envs(std::env::var_os(name).map(|value| (name, value)));
     }
@@ -125,8 +127,10 @@ pub(super) fn fetch(folder: &Path, remote: &Remote, commits: &[&str]) -> Result<
         ("LC_ALL", "C"),
         ("GIT_CONFIG_NOSYSTEM", "1"),
         ("HOME", "/nonexistent"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_ASKPASS", ""),
     ]);
-    command.envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_ASKPASS", "")]).env("GIT_DIR", folder);
+    command.env("GIT_DIR", folder);
     if let Some(authorization) = &remote.authorization {
         command.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "http.extraHeader");
         command.env("GIT_CONFIG_VALUE_0", format!("Authorization: {authorization}"));

@@ -10,7 +10,7 @@ use std::{
 use git2::{IndexEntry, ObjectType, Oid};
 use ignore::{WalkBuilder, WalkState};
 
-use super::{Repository, RepositoryError};
+use super::{CommitId, Repository, RepositoryError};
 use crate::source::{Content, Directory, RepoPath, SourceError, Sources};
 
 /// A regular file of the work tree, tracked or not, that git does not ignore.
@@ -66,6 +66,30 @@ impl Repository {
                 }
             })
             .collect();
+        listed.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(listed)
+    }
+
+    /// The regular files of a commit by path.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] when the commit or one of its trees is not here.
+    pub fn listing_of(&self, commit: &CommitId, most_bytes: u64) -> Result<Vec<Listed>, RepositoryError> {
+        let git = self.git();
+        let tree = super::find_commit(&git, commit.as_str())?.tree().map_err(no_history)?;
+        let objects = git.odb().map_err(no_history)?;
+        let mut listed = Vec::new();
+        tree.walk(git2::TreeWalkMode::PreOrder, |parent, entry| {
+            let is_file = matches!(entry.filemode(), 0o100_644 | 0o100_755);
+            let path = RepoPath::new([parent.as_bytes(), entry.name_bytes()].concat());
+            if let (true, Ok(path), Ok((bytes, _))) = (is_file, path, objects.read_header(entry.id())) {
+                let content = entry.id().as_bytes().try_into().unwrap_or_default();
+                listed.push(Listed { path, content, bytes: bytes as u64, held: Held::Object });
+            }
+            git2::TreeWalkResult::Ok
+        })
+        .map_err(no_history)?;
+        listed.retain(|listed| listed.bytes <= most_bytes);
         listed.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(listed)
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{GitError, Repository, RepositoryError, command};
+use crate::source::RepoPath;
 
 /// A commit's id as 40 hex digits, checked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,58 @@ pub fn mirror(folder: &Path, remote: &Remote, commits: &[CommitId]) -> Result<Ar
     }
     // libgit2 learns of new packs and of `shallow` when it opens a repository.
     Repository::bare(folder).map(Arc::new).map_err(failed)
+}
+
+/// Sends a commit to a branch that is not there yet, or that has it already. Nothing is forced.
+///
+/// # Errors
+/// [`FetchError`]; the remote is as it was.
+pub fn push(folder: &Path, remote: &Remote, commit: &CommitId, branch: &str) -> Result<(), FetchError> {
+    command::push(folder, remote, &format!("{commit}:refs/heads/{branch}"))
+}
+
+/// Who makes a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Their name.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+}
+
+impl Repository {
+    /// Writes a commit on top of `parent` in which one file reads differently. Its time is its parent's, so that the same
+    /// call makes the same commit.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Revision`] when the parent is not here, [`RepositoryError::Compare`] when it has no such file.
+    pub fn commit_file(
+        &self,
+        parent: &CommitId,
+        (path, bytes): (&RepoPath, &[u8]),
+        message: &str,
+        author: &Author,
+    ) -> Result<CommitId, RepositoryError> {
+        let git = self.git();
+        let parent = super::find_commit(&git, parent.as_str())?;
+        let failed = |source: git2::Error| RepositoryError::Compare {
+            what: format!("`{path}` with what it should be"),
+            source: source.into(),
+        };
+        let write = || {
+            let tree = parent.tree()?;
+            let mode = match tree.get_path(path.as_ref())?.filemode() {
+                0o100_755 => git2::FileMode::BlobExecutable,
+                _ => git2::FileMode::Blob,
+            };
+            let mut change = git2::build::TreeUpdateBuilder::new();
+            change.upsert(path.as_str(), git.blob(bytes)?, mode);
+            let tree = git.find_tree(change.create_updated(&git, &tree)?)?;
+            let author = git2::Signature::new(&author.name, &author.email, &parent.time())?;
+            git.commit(None, &author, &author, message, &tree, &[&parent])
+        };
+        write().map(|id| CommitId(id.to_string())).map_err(failed)
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which files of a work tree are indexed, and how are they cut?
+//! Which files of a work tree, or of a commit, are indexed, and how are they cut?
 
 use std::{
     collections::HashMap,
@@ -16,16 +16,18 @@ use super::{
 };
 use crate::{
     config::{Config, ConfigError},
-    git::{Listed, Repository},
+    git::{CommitId, Listed, Repository},
     notice::{self, Notice},
     secret,
     source::{Ignored, RepoPath, SourceFile, Unreadable},
 };
 
-/// The files of a work tree that git does not ignore, as they are on disk.
+/// The files of a work tree that git does not ignore, as they are on disk; or those of one commit.
 pub struct Tree {
     repository: Arc<Repository>,
     name: String,
+    /// The commit; none for the work tree.
+    commit: Option<CommitId>,
     left_out: GlobSet,
     ignored: Ignored,
     most_bytes: u64,
@@ -50,11 +52,25 @@ impl Tree {
         let bad = |error: globset::Error| ConfigError::Glob { glob: String::new(), why: error.kind().to_string() };
         Ok(Self {
             name: name(&repository),
+            commit: None,
             repository,
             left_out: left_out.build().map_err(bad)?,
             ignored,
             most_bytes: config.recall.max_file_bytes,
             listed: OnceLock::new(),
+        })
+    }
+
+    /// The same of a commit's files, in a view of this name.
+    #[must_use]
+    pub fn at(self, commit: CommitId, name: &str) -> Self {
+        Self { commit: Some(commit), name: name.to_owned(), ..self }
+    }
+
+    fn listing(&self) -> Result<Vec<Listed>, IndexError> {
+        Ok(match &self.commit {
+            Some(commit) => self.repository.listing_of(commit, self.most_bytes)?,
+            None => self.repository.listing(self.most_bytes)?,
         })
     }
 
@@ -76,8 +92,7 @@ impl Library for Tree {
 
     fn items(&self) -> Result<Vec<Item>, IndexError> {
         let listed: HashMap<RepoPath, Listed> = self
-            .repository
-            .listing(self.most_bytes)?
+            .listing()?
             .into_iter()
             .filter(|listed| self.is_wanted(&listed.path))
             .map(|listed| (listed.path.clone(), listed))
@@ -114,7 +129,8 @@ impl Library for Tree {
     }
 
     fn recent(&self, since: Option<&str>) -> Option<(String, Vec<(String, i64)>)> {
-        let head = self.repository.head()?;
+        // A mirror has no history to tell from.
+        let head = self.repository.head().filter(|_| self.commit.is_none())?;
         if since == Some(&head) {
             return Some((head, Vec::new()));
         }

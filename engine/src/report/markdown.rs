@@ -63,7 +63,7 @@ fn finding(review: &Review, reviewed: &Reviewed, out: &mut String) {
 pub fn plain(text: &str) -> String {
     let text = harmless(text);
     // An odd backtick would open code up to the next one, wherever that is; three open a fence.
-    let has_code = text.matches('`').count() % 2 == 0 && !text.contains("```");
+    let has_code = text.matches('`').count().is_multiple_of(2) && !text.contains("```");
     let mut out = String::with_capacity(text.len() + 8);
     let mut in_code = false;
     let mut rest = text.chars().peekable();

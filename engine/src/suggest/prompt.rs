@@ -4,30 +4,12 @@
 //! fences that carry 128 random bits made for this run, so that no text written before it can close them; what is to
 //! be done is said before and again after.
 
-use super::{clean, excerpt::Excerpt, prompts::Prompts};
+use super::{
+    clean,
+    excerpt::Excerpt,
+    prompts::{Prompts, Task},
+};
 use crate::model::chat::{Role, Turn};
-
-/// What a model can be asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// Say what is wrong with a change.
-    Review,
-    /// Mend one finding.
-    Fix,
-    /// Explain one finding.
-    Explain,
-    /// Tell what a change does.
-    Summarize,
-    /// Write the message of a commit.
-    Message,
-    /// Answer a question about the repository.
-    Ask,
-}
-
-impl Task {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Self::Review, Self::Fix, Self::Explain, Self::Summarize, Self::Message, Self::Ask];
-}
 
 /// What a piece of a question is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

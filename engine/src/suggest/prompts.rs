@@ -2,7 +2,27 @@
 
 use std::borrow::Cow;
 
-use super::prompt::Task;
+/// What a model can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Say what is wrong with a change.
+    Review,
+    /// Mend one finding.
+    Fix,
+    /// Explain one finding.
+    Explain,
+    /// Tell what a change does.
+    Summarize,
+    /// Write the message of a commit.
+    Message,
+    /// Answer a question about the repository.
+    Ask,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Review, Self::Fix, Self::Explain, Self::Summarize, Self::Message, Self::Ask];
+}
 
 /// What is said to a model besides the data.
 #[derive(Debug, Clone, PartialEq, Eq)]

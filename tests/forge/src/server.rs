@@ -110,11 +110,24 @@ async fn exchange(
     request: hyper::Request<Incoming>,
     shared: Arc<Shared>,
 ) -> Result<hyper::Response<Full<Bytes>>, Error> {
-    let request = read(request).await?;
+    let mut request = read(request).await?;
+    if shared.with(|state| state.enterprise) {
+        request.path = on_github_com(&request.path);
+    }
     wait(&shared, &request).await;
     let done = tokio::task::spawn_blocking(move || shared.with(|state| answer::answer(state, &request)));
     let reply = done.await.map_err(|e| Error::Server(e.to_string()))?;
     if reply.cut { Err(Error::Server("cut by a fault".to_owned())) } else { write(reply) }
+}
+
+/// A path of GitHub Enterprise Server as github.com has it; what is REST and not below `/api/v3` is nowhere.
+fn on_github_com(path: &str) -> String {
+    match path.strip_prefix("/api/") {
+        Some("graphql") => "/graphql".to_owned(),
+        Some(rest) => rest.strip_prefix("v3").map_or_else(|| format!("/nowhere{path}"), str::to_owned),
+        None if path.contains(".git/") => path.to_owned(),
+        None => format!("/nowhere{path}"),
+    }
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<Request, Error> {

@@ -31,6 +31,8 @@ pub struct Options {
     pub permissions: Vec<(String, String)>,
     /// Requests an hour before 403.
     pub rate: u64,
+    /// As GitHub Enterprise Server has it: REST below `/api/v3`, GraphQL at `/api/graphql`.
+    pub enterprise: bool,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
             secret: "It's a Secret to Everybody".to_owned(),
             permissions,
             rate: 5_000,
+            enterprise: false,
         }
     }
 }
@@ -305,6 +308,7 @@ fn state(options: &Options, url: &str, root: &std::path::Path) -> Result<State, 
     };
     let mut state = State {
         base: url.to_owned(),
+        enterprise: options.enterprise,
         root: root.to_owned(),
         clock: Clock::Real { offset: 0 },
         started: real(),

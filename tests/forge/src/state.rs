@@ -96,6 +96,7 @@ impl App {
 
 pub(crate) struct State {
     pub(crate) base: String,
+    pub(crate) enterprise: bool,
     pub(crate) root: std::path::PathBuf,
     pub(crate) clock: Clock,
     pub(crate) started: i64,
