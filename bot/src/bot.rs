@@ -132,8 +132,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
             tracing::info!(%place, ?skip, "not reviewed");
             return Ok(Outcome::Skipped(skip));
         }
-        let check = self.forge.begin_check(place, &pull.head, &self.settings.review.check_name).await?;
-        match self.review_head(place, &pull, leased).await {
+        let check = self.forge.begin_check(place, &pull, &self.settings.review.check_name, asked).await?;
+        match self.review_head(place, &pull).await {
             Ok(Some((review, fail_on, on_lines))) => {
                 self.end_check(place, check, &say::verdict(&review, fail_on, &on_lines)).await?;
                 Ok(Outcome::Said(Box::new((review, fail_on))))
@@ -183,12 +183,11 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         &self,
         place: &Place,
         pull: &Pull,
-        leased: &Leased,
     ) -> Result<Option<(Review, FailOn, HashSet<Fingerprint>)>, Trouble> {
         let ready = self.ready(place, pull).await?;
         let (review, fail_on) = self.look(ready, &pull.base).await?;
         let conversation = self.forge.conversation(place).await?;
-        if self.is_overtaken(place, pull, leased).await? {
+        if self.is_overtaken(place, pull).await? {
             return Ok(None);
         }
         let hushed = self.ledger.hushed(place)?;
@@ -204,13 +203,11 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     }
 
     /// Whether what was read is not the newest any more.
-    async fn is_overtaken(&self, place: &Place, pull: &Pull, leased: &Leased) -> Result<bool, Trouble> {
-        let mine = leased.clone();
-        if self.on_queue(move |queue| queue.is_replaced(&mine)).await? {
-            return Ok(true);
-        }
+    ///
+    /// A newer task for the same head is no reason to stop: it finds everything said.
+    async fn is_overtaken(&self, place: &Place, pull: &Pull) -> Result<bool, Trouble> {
         let now = self.forge.pull(place).await?;
-        Ok(now.head != pull.head || !now.is_open)
+        Ok(now.head != pull.head || now.base_branch != pull.base_branch || !now.is_open)
     }
 
     /// The change of a pull request and an engine under the base branch's rules.

@@ -313,12 +313,14 @@ pub(crate) trait Forge: Send + Sync + 'static {
     fn reopen(&self, place: &Place, thread: &str) -> impl Future<Output = Answer<()>> + Send;
     /// Folds a comment away as outdated.
     fn minimize(&self, place: &Place, comment: &str) -> impl Future<Output = Answer<()>> + Send;
-    /// Our check run on a commit, begun now if there is none in progress. `None` where we may not make one.
+    /// Our check run on the head of a pull request: one in progress, or, unless a new one is wanted (`anew`), one that
+    /// ended over the same base; else it is begun now. `None` where we may not make one.
     fn begin_check(
         &self,
         place: &Place,
-        commit: &CommitId,
+        pull: &Pull,
         name: &str,
+        anew: bool,
     ) -> impl Future<Output = Answer<Option<CheckRun>>> + Send;
     /// Ends a check run.
     fn end_check(&self, place: &Place, run: CheckRun, verdict: &Verdict) -> impl Future<Output = Answer<()>> + Send;

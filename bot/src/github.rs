@@ -272,8 +272,8 @@ impl Forge for GitHub {
         self.at(place)?.mutate(query, comment, "fold a comment").await
     }
 
-    async fn begin_check(&self, place: &Place, commit: &CommitId, name: &str) -> Answer<Option<CheckRun>> {
-        checks::begin(&self.at(place)?, place, commit, name).await
+    async fn begin_check(&self, place: &Place, pull: &Pull, name: &str, anew: bool) -> Answer<Option<CheckRun>> {
+        checks::begin(&self.at(place)?, place, pull, (name, anew)).await
     }
 
     async fn end_check(&self, place: &Place, run: CheckRun, verdict: &Verdict) -> Answer<()> {

@@ -89,8 +89,6 @@ pub(crate) trait Queue: Send + Sync + 'static {
     fn renew(&self, leased: &Leased, now: i64, patience: Duration) -> Result<bool, QueueError>;
     /// Ends a lease. False when it was lost.
     fn end(&self, leased: &Leased, ended: &Ended, now: i64) -> Result<bool, QueueError>;
-    /// Whether a newer task makes this one needless.
-    fn is_replaced(&self, leased: &Leased) -> Result<bool, QueueError>;
     /// When the next waiting task is due.
     fn next_due(&self) -> Result<Option<i64>, QueueError>;
     /// How many there are.

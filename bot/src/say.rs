@@ -17,6 +17,7 @@ use engine::{
 };
 pub(crate) use marker::{Marker, markers};
 pub(crate) use offer::{Offer, apply_block};
+pub(crate) use words::plain;
 
 use crate::forge::{Annotation, Conclusion, Conversation, Lines, NewComment, NewReview, Pull, Side, Thread, Verdict};
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use engine::feedback::Journal;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{Notify, watch},
     time,
 };
@@ -61,6 +61,8 @@ pub(crate) async fn run(settings: File, config: Option<&Path>) -> Result<ExitCod
     let queue = Arc::new(Sqlite::open(&file).with_context(|| format!("cannot open `{}`", file.display()))?);
     let (arrived, metrics) = (Arc::new(Notify::new()), Arc::new(Metrics::default()));
     let (close, closing) = watch::channel(false);
+    // From here on a HUP that comes early waits, and does not end us.
+    let hangup = signal(SignalKind::hangup())?;
     let door = Door {
         secret,
         us: settings.github.name.clone(),
@@ -92,7 +94,7 @@ pub(crate) async fn run(settings: File, config: Option<&Path>) -> Result<ExitCod
         },
     };
     let first = Arc::new(kept.bot(settings, github)?);
-    work(kept, first, config, arrived, closing).await?;
+    work(kept, first, config, arrived, (hangup, closing)).await?;
     let _ = serving.await;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
@@ -130,13 +132,12 @@ async fn work(
     first: Arc<Ours>,
     config: Option<&Path>,
     arrived: Arc<Notify>,
-    closing: watch::Receiver<bool>,
+    (mut hangup, closing): (Signal, watch::Receiver<bool>),
 ) -> Result<()> {
     let (change, bots) = watch::channel(Arc::clone(&first));
     let worker = |_| tokio::spawn(crate::worker::work(bots.clone(), Arc::clone(&arrived), closing.clone()));
     let workers: Vec<_> = (0..first.settings.queue.workers).map(worker).collect();
     let clock = tokio::spawn(by_the_clock(bots.clone(), Arc::clone(&arrived)));
-    let mut hangup = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             () = ended(closing.clone()) => break,

@@ -114,7 +114,7 @@ fn the_wall_test_sees_grouped_imports() {
 
 #[test]
 fn crates_depend_on_engine_and_never_on_each_other() {
-    for member in ["engine", "hook"] {
+    for member in ["engine", "hook", "bot"] {
         let manifest: toml::Table = read(format!("{member}/Cargo.toml")).parse().expect("a manifest");
         let dependencies = manifest["dependencies"].as_table().expect("dependencies");
         let own: Vec<&str> = ["engine", "apprentice", "apprentice-bot", "apprentice-trainer"]
@@ -133,7 +133,8 @@ fn crates_depend_on_engine_and_never_on_each_other() {
 
 #[test]
 fn git2_is_named_in_one_module() {
-    for file in rust_files(&root().join("engine/src")).into_iter().chain(rust_files(&root().join("hook/src"))) {
+    let files = ["engine/src", "hook/src", "bot/src"].into_iter().flat_map(|folder| rust_files(&root().join(folder)));
+    for file in files {
         let shown = file.display().to_string();
         let inside = shown.ends_with("engine/src/git.rs") || shown.contains("engine/src/git/");
         assert!(inside || !fs::read_to_string(&file).expect("a source file").contains("git2::"), "{shown} names git2");
@@ -154,7 +155,7 @@ fn tokio_is_named_in_one_module() {
 
 #[test]
 fn every_file_opens_with_its_question() {
-    for folder in ["engine/src", "hook/src", "tests"] {
+    for folder in ["engine/src", "hook/src", "bot/src", "tests"] {
         for file in rust_files(&root().join(folder)) {
             let text = fs::read_to_string(&file).expect("a source file");
             assert!(text.starts_with("//!"), "{} has no `//!` sentence", file.display());

@@ -1,3 +1,5 @@
+//! Is an answer of GitHub's understood: limits, refusals, links?
+
 use super::*;
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

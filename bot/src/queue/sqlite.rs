@@ -146,16 +146,6 @@ impl Queue for Sqlite {
         Ok(is_held)
     }
 
-    fn is_replaced(&self, leased: &Leased) -> Result<bool, QueueError> {
-        if !leased.task.is_replaced_by_newer() {
-            return Ok(false);
-        }
-        let sql = "SELECT 1 FROM task WHERE place = ?1 AND kind = ?2 AND id > ?3 AND state = 'waiting'";
-        let connection = self.workers();
-        let mut newer = connection.prepare_cached(sql)?;
-        Ok(newer.exists(params![leased.task.place().to_string(), leased.task.kind(), leased.id])?)
-    }
-
     fn next_due(&self) -> Result<Option<i64>, QueueError> {
         let sql = "SELECT min(due) FROM task WHERE state = 'waiting'";
         Ok(self.workers().prepare_cached(sql)?.query_row([], |row| row.get(0))?)

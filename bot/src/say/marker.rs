@@ -35,10 +35,24 @@ impl Marker {
 fn plain(id: &str) -> String {
     let keep = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.' | '-');
     let text: String = id.chars().filter(keep).take(120).collect();
-    text.split("--").collect::<Vec<_>>().join("-")
+    text.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// The markers of a text.
+/// The markers of a text. A line of a fenced block is somebody's code, which may hold what looks like one.
 pub(crate) fn markers(text: &str) -> impl Iterator<Item = Marker> + '_ {
-    text.lines().filter_map(|line| Marker::read(line.strip_prefix(OPEN)?.strip_suffix(" -->")?))
+    let mut fence = None;
+    text.lines().filter_map(move |line| {
+        let ticks = line.bytes().take_while(|byte| *byte == b'`').count();
+        match fence {
+            Some(open) => {
+                fence = Some(open).filter(|_| ticks < open || line.trim_end().len() > ticks);
+                None
+            }
+            None if ticks >= 3 => {
+                fence = Some(ticks);
+                None
+            }
+            None => Marker::read(line.strip_prefix(OPEN)?.strip_suffix(" -->")?),
+        }
+    })
 }

@@ -6,8 +6,9 @@ use engine::{
     edit::Applicability,
     finding::{Finding, Severity},
     git::CommitId,
-    report::markdown::{code, fence, plain},
+    report::markdown::{self, code, fence},
     review::{Review, Reviewed},
+    secret,
 };
 
 use super::{Marker, Offer, failures};
@@ -21,6 +22,11 @@ fn mark(severity: Severity) -> &'static str {
         Severity::Warning => "🟡",
         Severity::Info => "🔵",
     }
+}
+
+/// Words of unknown origin. They may quote the code, and the code may hold a secret.
+pub(crate) fn plain(text: &str) -> String {
+    markdown::plain(&secret::mask(text))
 }
 
 fn lines(text: &str) -> String {
@@ -164,9 +170,9 @@ pub(super) fn summary(review: &Review) -> String {
     short(&out, LONGEST)
 }
 
-/// An annotation's text; GitHub shows it as it is.
+/// An annotation's text; GitHub shows it as it is. A rule may quote the code, and the code may hold a secret.
 pub(super) fn message(finding: &Finding) -> String {
-    format!("{}\n{}", finding.what, finding.why.trim()).trim().to_owned()
+    secret::mask(format!("{}\n{}", finding.what, finding.why.trim()).trim()).into_owned()
 }
 
 /// What is said in a thread whose finding came back.

@@ -8,7 +8,7 @@ use engine::{
     notice::Gravity,
     patch::Proof,
     pipeline::Untold,
-    report::markdown::{code, fence, plain},
+    report::markdown::{code, fence},
     review::{Review, Reviewed},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     bot::{Bot, Ready, Trouble},
     forge::Forge,
     queue::Queue,
-    say::{Marker, Offer, apply_block},
+    say::{Marker, Offer, apply_block, plain},
 };
 
 /// What can be asked for.

@@ -3,10 +3,7 @@
 use engine::feedback::{Kind, Permission};
 use forge::Way;
 
-use super::{Serving, assert_clean, concluded, demo, ours, wait};
-
-const BEFORE: &str = "import yaml\n\n\ndef load(path):\n    return path\n";
-const WRONG: &str = "import yaml\n\n\ndef load(path):\n    with open(path) as file:\n        return yaml.load(file)\n\n\ndef same(a):\n    return a == None\n";
+use super::{BEFORE, Serving, WRONG, assert_clean, concluded, demo, ours, wait};
 
 #[test]
 fn a_pull_request_is_reviewed_answered_mended_and_merged() {
@@ -47,7 +44,7 @@ fn a_pull_request_is_reviewed_answered_mended_and_merged() {
     assert_eq!(ours(&repo, pull).len(), 1, "nothing is said twice");
 
     // A push mends the rest by hand: its thread is closed by us.
-    let rest = repo.file(&mended, "load.py").expect("the file").replace("a == None", "a is None");
+    let rest = repo.file(&mended, "load.py").expect("the file").replace("a is \"x\"", "a == \"x\"");
     let last = repo.push("alice", "topic", "the rest", &[("load.py", &rest)]).expect("pushed");
     assert_eq!(concluded(&bot, &repo, &last), "success", "{}", bot.log());
     wait("all threads to be closed", || repo.threads(pull).iter().all(|thread| thread.resolved_by.is_some()));
