@@ -32,7 +32,7 @@ use engine::{
 use forge::{Forge, Repo, Thread};
 
 mod shared;
-use shared::{Serving, given, percentile};
+use shared::{Serving, cpu, given, percentile};
 
 /// The most files and bytes of a commit that is taken.
 const MOST_FILES: usize = 40;
@@ -142,7 +142,10 @@ fn main() {
     }
     all.row("all");
     seconds.sort_by(f64::total_cmp);
-    println!("\nreviewed {} in {:.1} s of waiting", all.pulls, percentile(&seconds, 1.0));
+    println!("\nopened and reviewed in seconds, by history: {seconds:.0?}; at most {:.0}", percentile(&seconds, 1.0));
+    let (own, git) = bot.cpu();
+    println!("CPU: bot {own:.1} s, its git {git:.1} s, the forge and this {:.1} s", cpu(std::process::id()).0);
+    println!("memory of the bot, KiB, now and at most: {:?}", bot.memory());
     let violations = forge.violations();
     println!("violations of the forge: {}", violations.len());
     violations.iter().take(20).for_each(|violation| println!("  {violation:?}"));

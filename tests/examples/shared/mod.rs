@@ -1,4 +1,5 @@
 //! How is a bot started for a measurement, and what does it cost? One process on a port and a folder of its own.
+#![expect(clippy::disallowed_methods, reason = "a measurement makes files, runs the bot and reads /proc")]
 
 use std::{
     fs::{self, File},
@@ -126,7 +127,6 @@ pub(crate) fn percentile(sorted: &[f64], part: f64) -> f64 {
 }
 
 /// The value of `--NAME` on the command line, or what holds without it.
-#[expect(clippy::disallowed_methods, reason = "a measurement reads its own command line")]
 pub(crate) fn given<T: std::str::FromStr>(name: &str, otherwise: T) -> T {
     let flag = format!("--{name}");
     let mut arguments = std::env::args().skip_while(|argument| *argument != flag).skip(1);
