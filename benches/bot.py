@@ -13,7 +13,7 @@ give up at once. `--workers real`: they review pull requests of the forge all th
 Receivers take turns: A B, A B. CPU seconds and memory are the receiver's own, without the sender's and the forge's.
 """
 
-import argparse, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.request
+import argparse, http.client, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time
 
 SECRET = "It's a Secret to Everybody"
 APP = """
@@ -61,16 +61,15 @@ class Forge:
 
 
 class Receiver:
-    def __init__(self, command, folder, environment, ready):
+    def __init__(self, command, folder, environment, at, ready):
         self.log = open(folder / "log", "w")
         self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=self.log, stderr=self.log)
         end = time.time() + 30
         while True:
             try:
-                urllib.request.urlopen(ready, timeout=2)
-                break
-            except urllib.error.HTTPError as error:
-                if error.code == 404:
+                connection = http.client.HTTPConnection("127.0.0.1", at, timeout=2)
+                connection.request("GET", ready)
+                if connection.getresponse().status in (200, 404):
                     break
             except OSError:
                 pass
@@ -104,7 +103,7 @@ def bot(binary, forge, folder):
         f'app_id = 7\nprivate_key_file = "app.pem"\n[review]\nconfig = "operator.toml"\n')
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "APPRENTICE_WEBHOOK_SECRET": SECRET}
     command = [binary, "--config", "bot.toml", "serve"]
-    receiver = Receiver(command, folder, environment, f"http://127.0.0.1:{at}/readyz")
+    receiver = Receiver(command, folder, environment, at, "/readyz")
     receiver.url, receiver.kept = f"http://127.0.0.1:{at}/webhook", ["--db", folder / "state/state.db"]
     return receiver
 
@@ -114,7 +113,7 @@ def probot(installed, forge, folder):
     environment = dict(os.environ, PORT=str(at), HOST="127.0.0.1", APP_ID="7", PRIVATE_KEY=forge.key, WEBHOOK_SECRET=SECRET,
                        NODE_ENV="production", SEEN=str(folder / "seen"), GHE_HOST="", LOG_LEVEL="info")
     command = ["node", installed / "node_modules/probot/bin/probot.js", "run", installed / "app.mjs"]
-    receiver = Receiver(command, folder, environment, f"http://127.0.0.1:{at}/ping")
+    receiver = Receiver(command, folder, environment, at, "/ping")
     receiver.url, receiver.kept = f"http://127.0.0.1:{at}/api/github/webhooks", ["--log", folder / "seen"]
     return receiver
 
