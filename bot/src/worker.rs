@@ -28,6 +28,8 @@ pub(crate) async fn work<F: Forge, Q: Queue>(
     mut closing: watch::Receiver<bool>,
 ) {
     while !*closing.borrow() {
+        // Listened for before looking: what arrives between the look and the sleep is not slept through.
+        let news = arrived.notified();
         let bot = Arc::clone(&bots.borrow());
         let next = take(&bot).await;
         let sleep = match next {
@@ -42,7 +44,7 @@ pub(crate) async fn work<F: Forge, Q: Queue>(
             }
         };
         tokio::select! {
-            () = arrived.notified() => {}
+            () = news => {}
             () = time::sleep(sleep) => {}
             _ = closing.changed() => {}
         }

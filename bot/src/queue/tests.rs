@@ -110,3 +110,23 @@ fn commands_are_all_kept_in_order() {
         queue.end(&leased, &Ended::Done, 1).expect("ended");
     }
 }
+
+#[test]
+fn no_question_reads_the_whole_table() {
+    let (_folder, queue) = queue();
+    let connection = queue.workers();
+    let questions = [
+        "SELECT id FROM task WHERE place = ?1 AND kind = ?2 AND state = 'waiting'",
+        "SELECT id FROM task AS mine WHERE state = 'waiting' AND due <= ?1 AND NOT EXISTS (
+             SELECT 1 FROM task WHERE place = mine.place AND state = 'leased') ORDER BY due, id LIMIT 1",
+        "UPDATE task SET state = 'waiting' WHERE state = 'leased' AND lease_until < ?1",
+        "DELETE FROM task WHERE state = 'ended' AND id < ?1",
+        "SELECT count(*) FROM task WHERE state = 'dead'",
+    ];
+    for question in questions {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).expect("a plan");
+        let steps = plan.query_map(params![], |row| row.get::<_, String>(3)).expect("its steps");
+        let steps: Vec<String> = steps.map(|step| step.expect("a step")).collect();
+        assert!(steps.iter().all(|step| step.contains("INDEX") || step.contains("SUBQUERY")), "{question}: {steps:?}");
+    }
+}

@@ -9,7 +9,7 @@ pub use load::{Example, RuleDoc, RuleError};
 use std::{
     collections::BTreeSet,
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -37,10 +37,32 @@ static BUILTIN: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// The rules in force: the compiled-in ones and the team's own. Nothing is compiled until a file needs it.
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    rules: Vec<Arc<Rule>>,
+    shelves: Arc<Shelves>,
+}
+
+/// The rules by what they read, each shelf put up when the first file asks for it.
+struct Shelves {
     by_language: Vec<OnceLock<Shelf>>,
     any_language: OnceLock<Shelf>,
 }
+
+impl Shelves {
+    fn empty() -> Arc<Self> {
+        let by_language = Language::ALL.iter().map(|_| OnceLock::new()).collect();
+        Arc::new(Self { by_language, any_language: OnceLock::new() })
+    }
+}
+
+/// The compiled-in rules, shared by every set of this process: a server compiles each of them once.
+static SHARED: LazyLock<(Vec<Arc<Rule>>, Arc<Shelves>)> = LazyLock::new(|| {
+    let rule = |rule: &Embedded| {
+        let languages = rule.languages.iter().filter_map(|name| name.parse().ok()).collect();
+        let literals = Literals { file: Clauses::Builtin(rule.literals), node: Clauses::Builtin(rule.own_literals) };
+        Arc::new(Rule::new(rule.id.into(), languages, literals, Text::Builtin { json: rule.json, yaml: rule.yaml }))
+    };
+    (BUILTIN.iter().map(rule).collect(), Shelves::empty())
+});
 
 /// A rule that may not have been compiled yet.
 pub struct Rule {
@@ -158,58 +180,47 @@ impl Ready<'_> {
 }
 
 impl RuleSet {
-    /// The compiled-in rules. Costs one small allocation a rule; nothing is parsed.
+    /// The compiled-in rules. Costs next to nothing; what one set has compiled the others have, too.
     pub fn builtin() -> Self {
-        let rules = BUILTIN
-            .iter()
-            .map(|rule| {
-                let languages = rule.languages.iter().filter_map(|name| name.parse().ok()).collect();
-                let literals =
-                    Literals { file: Clauses::Builtin(rule.literals), node: Clauses::Builtin(rule.own_literals) };
-                Rule::new(rule.id.into(), languages, literals, Text::Builtin { json: rule.json, yaml: rule.yaml })
-            })
-            .collect();
-        Self::of(rules)
+        let (rules, shelves) = &*SHARED;
+        Self { rules: rules.clone(), shelves: Arc::clone(shelves) }
     }
 
-    fn of(rules: Vec<Rule>) -> Self {
-        Self {
-            rules,
-            by_language: Language::ALL.iter().map(|_| OnceLock::new()).collect(),
-            any_language: OnceLock::new(),
-        }
+    fn of(rules: Vec<Arc<Rule>>) -> Self {
+        Self { rules, shelves: Shelves::empty() }
     }
 
     /// These rules alone.
     pub fn only(rules: Vec<Rule>) -> Self {
-        Self::of(rules)
+        Self::of(rules.into_iter().map(Arc::new).collect())
     }
 
     /// The same with more rules; one with the id of an existing rule replaces it.
     #[must_use]
     pub fn with(mut self, more: Vec<Rule>) -> Self {
         self.rules.retain(|rule| !more.iter().any(|new| new.id == rule.id));
-        self.rules.extend(more);
+        self.rules.extend(more.into_iter().map(Arc::new));
         Self::of(self.rules)
     }
 
     /// The same without the rules for which `keep` says no.
     #[must_use]
     pub fn filtered(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        let many = self.rules.len();
         self.rules.retain(|rule| keep(&rule.id));
-        Self::of(self.rules)
+        if self.rules.len() == many { self } else { Self::of(self.rules) }
     }
 
     /// Every rule, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
-        let mut rules: Vec<&Rule> = self.rules.iter().collect();
+        let mut rules: Vec<&Rule> = self.rules.iter().map(|rule| &**rule).collect();
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         rules.into_iter()
     }
 
     /// The rule with this id.
     pub fn get(&self, id: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| &*rule.id == id)
+        self.rules.iter().map(|rule| &**rule).find(|rule| &*rule.id == id)
     }
 
     /// What the rules say of a file, in order of place. Rules that do not compile are told once through `broken`.
@@ -248,10 +259,10 @@ impl RuleSet {
 
     /// Rules whose literals occur in the file: those of its language and those of every text.
     fn candidates(&self, file: &SourceFile) -> Vec<Candidate> {
-        let mut candidates = on_shelf(self.any_language.get_or_init(|| self.shelf(None)), file);
+        let mut candidates = on_shelf(self.shelves.any_language.get_or_init(|| self.shelf(None)), file);
         if let Some(language) = file.language {
             let at = Language::ALL.iter().position(|&other| other == language).unwrap_or_default();
-            candidates.extend(on_shelf(self.by_language[at].get_or_init(|| self.shelf(Some(language))), file));
+            candidates.extend(on_shelf(self.shelves.by_language[at].get_or_init(|| self.shelf(Some(language))), file));
         }
         candidates
     }

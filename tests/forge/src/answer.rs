@@ -23,6 +23,7 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Reply {
         operation,
         status: reply.status,
         body: request.json(),
+        at: std::time::Instant::now(),
     });
     reply
 }

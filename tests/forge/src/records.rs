@@ -219,6 +219,8 @@ pub struct Exchange {
     pub status: u16,
     /// What was sent, null when it was not JSON.
     pub body: Value,
+    /// When it was answered.
+    pub at: std::time::Instant,
 }
 
 /// Something that was not as GitHub describes it.
