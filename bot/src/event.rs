@@ -173,7 +173,7 @@ impl Delivery<'_> {
         let author = comment["user"]["login"].as_str().unwrap_or_default();
         let is_person = comment["user"]["type"].as_str().is_none_or(|kind| kind == "User");
         let body = comment["body"].as_str().unwrap_or_default();
-        if is_person && body.len() <= LONGEST_COMMENT && crate::talk::speaks_to(self.us, body) {
+        if is_person && body.len() <= LONGEST_COMMENT && crate::order::speaks_to(self.us, body) {
             let comment = Comment { id, author: author.to_owned(), body: body.to_owned(), to: to(id) };
             return Ok(Event::Tasks(vec![Task::Command { place, comment }]));
         }

@@ -16,9 +16,9 @@ use crate::{
     clock,
     forge::{Conversation, Forge, Place, Pull, PullCommit, Said, Thread},
     ledger::Open,
+    order,
     queue::Queue,
     say::{Marker, markers},
-    talk,
 };
 
 /// The longest reply that is kept.
@@ -201,7 +201,8 @@ impl Harvest<'_> {
     }
 
     fn replies(&mut self, thread: &Thread, marker: &Marker, us: &str) {
-        let by_others = thread.comments.iter().skip(1).filter(|said| !said.is_ours && !talk::speaks_to(us, &said.body));
+        let by_others =
+            thread.comments.iter().skip(1).filter(|said| !said.is_ours && !order::speaks_to(us, &said.body));
         for said in by_others {
             let key = format!("reply:{}:{}", said.id, marker.fingerprint);
             let entry =

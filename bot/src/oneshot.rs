@@ -16,7 +16,7 @@ use event::{Artifact, Happened, Subject};
 
 use crate::{
     args::{Mode, ReviewPr},
-    bot::{self, Bot, Outcome, Trouble},
+    bot::{Bot, Trouble},
     checkout::Mirrors,
     env, files,
     forge::{Forge as _, ForgeError, Place, RepoName},
@@ -25,6 +25,7 @@ use crate::{
     ledger::Ledger,
     metrics::Metrics,
     queue::{Leased, Sqlite},
+    review::{self, Outcome},
     say,
     settings::File,
     token,
@@ -58,7 +59,7 @@ pub(crate) async fn run(mut settings: File, given: &ReviewPr) -> Result<ExitCode
         (_, Subject::Push { before, after }) => {
             let place = Place { repo: happened.repo.clone(), number: 0, installation: None };
             let ready = bot.ready_between(&place, after, before.clone(), after).await?;
-            Some(bot::look(ready).await?)
+            Some(review::look(ready).await?)
         }
         (mode, Subject::Pull { number, .. }) => {
             let place = Place { repo: happened.repo.clone(), number: *number, installation: None };
@@ -87,7 +88,7 @@ async fn of_pull(bot: &Arc<Ours>, mode: Mode, place: &Place, given: &ReviewPr) -
         let file = given.artifact.as_deref().ok_or_else(|| anyhow!("--mode artifact wants --artifact FILE"))?;
         files::write(file, &Artifact::of(place.number, &pull.head).to_json())?;
     }
-    Ok(Some(bot::look(bot.ready(place, &pull).await?).await?))
+    Ok(Some(review::look(bot.ready(place, &pull).await?).await?))
 }
 
 fn is_not_allowed(error: &anyhow::Error) -> bool {
