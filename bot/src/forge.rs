@@ -75,6 +75,7 @@ pub(crate) struct Pull {
     pub(crate) merge_commit: Option<CommitId>,
     /// The newest commit of the branch it goes into.
     pub(crate) base: CommitId,
+    pub(crate) base_branch: String,
     /// Its own newest commit.
     pub(crate) head: CommitId,
     /// The repository its commits come from; none when that was deleted.

@@ -155,6 +155,8 @@ struct LabelWire {
 #[derive(Deserialize)]
 struct EndWire {
     sha: String,
+    #[serde(rename = "ref")]
+    branch: String,
     repo: Option<RepoWire>,
 }
 
@@ -182,6 +184,7 @@ impl Forge for GitHub {
             is_merged: wire.merged,
             merge_commit: wire.merge_commit_sha.as_deref().filter(|_| wire.merged).and_then(CommitId::parse),
             base: commit(&what, &wire.base.sha)?,
+            base_branch: wire.base.branch,
             head: commit(&what, &wire.head.sha)?,
             // A fork that was deleted is nobody's we know.
             is_fork: from.as_deref() != Some(place.repo.as_str()),
