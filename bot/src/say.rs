@@ -1,15 +1,17 @@
 //! What is there to say that was not said? A review against the conversation so far, as a plan; nothing is sent here.
 
+mod before;
 mod marker;
 mod offer;
 mod words;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use before::{Before, Known};
 use engine::{
     change::FileChange,
     config::FailOn,
-    finding::{Fingerprint, Severity},
+    finding::{Finding, Fingerprint, Severity},
     notice::Gravity,
     patch::VerifiedPatch,
     review::{Review, Reviewed},
@@ -60,37 +62,6 @@ pub(crate) struct Offered {
     pub(crate) after: Option<String>,
 }
 
-/// What was said before, by fingerprint.
-struct Before<'a> {
-    threads: HashMap<Fingerprint, &'a Thread>,
-    /// In a review's text or in a comment on a file.
-    elsewhere: HashSet<Fingerprint>,
-}
-
-impl<'a> Before<'a> {
-    /// Only what the forge says is ours counts: anybody can write a marker.
-    fn read(conversation: &'a Conversation) -> Self {
-        let mut before = Self { threads: HashMap::new(), elsewhere: HashSet::new() };
-        for thread in &conversation.threads {
-            let Some(first) = thread.comments.first().filter(|first| first.is_ours) else { continue };
-            for marker in markers(&first.body) {
-                // Of several threads about one finding, the open one speaks.
-                let known = before.threads.entry(marker.fingerprint).or_insert(thread);
-                if known.is_resolved && !thread.is_resolved {
-                    *known = thread;
-                }
-            }
-        }
-        let texts = conversation.reviews.iter().chain(&conversation.comments).filter(|said| said.is_ours);
-        before.elsewhere.extend(texts.flat_map(|said| markers(&said.body)).map(|marker| marker.fingerprint));
-        before
-    }
-
-    fn said(&self, fingerprint: &Fingerprint) -> bool {
-        self.threads.contains_key(fingerprint) || self.elsewhere.contains(fingerprint)
-    }
-}
-
 /// Whether we closed a thread: someone else's word is final.
 fn closed_by_us(thread: &Thread, us: &dyn Fn(&str) -> bool) -> bool {
     thread.is_resolved && thread.resolved_by.as_deref().is_some_and(us)
@@ -110,12 +81,13 @@ pub(crate) struct Terms<'a> {
 pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, terms: &Terms<'_>) -> Plan {
     let us = terms.us;
     let before = Before::read(conversation);
-    let mut plan = Plan { on_lines: before.threads.keys().copied().collect(), ..Plan::default() };
+    let known = before.known(review);
+    let mut plan = Plan { on_lines: before.on_lines().collect(), ..Plan::default() };
     let mut told: Vec<&Reviewed> = review.told().collect();
     told.sort_by_key(|reviewed| std::cmp::Reverse(reviewed.finding.severity));
     told.retain(|reviewed| !terms.hushed.contains(&reviewed.finding.fingerprint));
     for reviewed in &told {
-        if let Some(thread) = before.threads.get(&reviewed.finding.fingerprint)
+        if let Some(thread) = known.thread(&reviewed.finding)
             && closed_by_us(thread, us)
             && let Some(first) = thread.comments.first()
         {
@@ -124,8 +96,8 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     }
     plan.reopen.sort();
     plan.reopen.dedup();
-    close_gone(review, &before, us, &mut plan);
-    let new: Vec<&Reviewed> = told.into_iter().filter(|reviewed| !before.said(&reviewed.finding.fingerprint)).collect();
+    close_gone(review, (&before, &known), us, &mut plan);
+    let new: Vec<&Reviewed> = told.into_iter().filter(|reviewed| !known.is_said(&reviewed.finding)).collect();
     if !new.is_empty() {
         write(review, pull, &new, terms.most_comments, &mut plan);
     }
@@ -133,18 +105,12 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
 }
 
 /// Threads of ours whose finding is nowhere any more. After an incomplete review nobody knows that.
-fn close_gone(review: &Review, before: &Before<'_>, us: &dyn Fn(&str) -> bool, plan: &mut Plan) {
+fn close_gone(review: &Review, (before, known): (&Before<'_>, &Known<'_>), us: &dyn Fn(&str) -> bool, plan: &mut Plan) {
     if review.is_incomplete() {
         return;
     }
-    let found: HashSet<Fingerprint> = review.findings.iter().map(|reviewed| reviewed.finding.fingerprint).collect();
-    let threads: BTreeMap<&str, &Thread> =
-        before.threads.values().map(|thread| (thread.node.as_str(), *thread)).collect();
-    for thread in threads.into_values() {
+    for thread in before.threads().filter(|thread| !known.is_alive(thread)) {
         let first = &thread.comments[0];
-        if markers(&first.body).any(|marker| found.contains(&marker.fingerprint)) {
-            continue;
-        }
         if !thread.is_resolved {
             plan.resolve.push((thread.node.clone(), markers(&first.body).collect(), thread.path.clone()));
         }
@@ -250,10 +216,12 @@ fn offered(review: &Review, reviewed: &Reviewed, comment: &NewComment, offer: &O
 
 /// The same review in words alone, for a forge that takes none of its comments.
 pub(crate) fn without_lines(review: &Review, new: &NewReview) -> NewReview {
-    let wanted: HashSet<Fingerprint> =
-        new.comments.iter().flat_map(|comment| markers(&comment.body)).map(|marker| marker.fingerprint).collect();
-    let moved: Vec<&Reviewed> =
-        review.told().filter(|reviewed| wanted.contains(&reviewed.finding.fingerprint)).collect();
+    let about = |comment: &NewComment| {
+        markers(&comment.body).map(|marker| (comment.path.clone(), marker.fingerprint)).collect::<Vec<_>>()
+    };
+    let wanted: HashSet<(String, Fingerprint)> = new.comments.iter().flat_map(about).collect();
+    let is_wanted = |finding: &Finding| wanted.contains(&(finding.path.to_string(), finding.fingerprint));
+    let moved: Vec<&Reviewed> = review.told().filter(|reviewed| is_wanted(&reviewed.finding)).collect();
     let body = format!("{}{}", new.body, words::list(&moved, new.body.len()));
     NewReview { commit: new.commit.clone(), body, comments: Vec::new() }
 }

@@ -3,11 +3,11 @@
 mod branch;
 mod conversation;
 mod faults;
+mod index;
 mod killed;
 mod orders;
 mod payloads;
 mod security;
-mod index;
 mod setup;
 
 use std::{

@@ -84,8 +84,6 @@ fn review(files: Vec<SourceFile>, findings: Vec<Reviewed>) -> Review {
 fn pull() -> Pull {
     let commit = || CommitId::parse(&"a".repeat(40)).expect("a commit");
     Pull {
-        title: String::new(),
-        body: String::new(),
         author: "alice".into(),
         is_open: true,
         is_draft: false,
@@ -94,7 +92,6 @@ fn pull() -> Pull {
         base: commit(),
         base_branch: "main".into(),
         head: commit(),
-        head_branch: "topic".into(),
         head_repo: None,
         is_fork: false,
         labels: Vec::new(),
@@ -103,7 +100,8 @@ fn pull() -> Pull {
 
 fn plan_at_most(review: &Review, conversation: &Conversation, most_comments: usize) -> Plan {
     let terms = Terms { most_comments, us: &|login| login == US, hushed: &HashSet::new() };
-    plan(review, &pull(), conversation, &terms)
+    // What stands on lines already is no deed.
+    Plan { on_lines: HashSet::new(), ..plan(review, &pull(), conversation, &terms) }
 }
 
 fn planned(review: &Review, conversation: &Conversation) -> Plan {
@@ -206,6 +204,36 @@ fn a_persons_word_is_final_and_ours_is_not() {
     let back = planned(&review, &closed);
     assert_eq!((back.reopen.len(), &back.review, back.resolve.len()), (1, &None, 0));
     assert_eq!(planned(&review, &carried_out(&back, closed)), Plan::default());
+}
+
+#[test]
+fn the_same_defect_in_another_file_is_another_one() {
+    let text = b"except:\n";
+    let in_file = |path: &str| (file(path, text), found(&file(path, text), (1, 1), "bare", &[]));
+    let of = |paths: &[&str]| {
+        let (files, findings) = paths.iter().map(|path| in_file(path)).unzip();
+        review(files, findings)
+    };
+    let paths = |plan: &Plan| -> Vec<String> {
+        plan.review.iter().flat_map(|review| &review.comments).map(|comment| comment.path.clone()).collect()
+    };
+    let first = planned(&of(&["a.py", "b.py"]), &Conversation::default());
+    assert_eq!(paths(&first), ["a.py", "b.py"]);
+    let said = carried_out(&first, Conversation::default());
+    assert_eq!(planned(&of(&["a.py", "b.py"]), &said), Plan::default());
+    // A third is said, too, and one that is mended is closed though the other stays.
+    assert_eq!(paths(&planned(&of(&["a.py", "b.py", "c.py"]), &said)), ["c.py"]);
+    let mut mended = of(&["a.py", "b.py"]);
+    mended.findings.remove(0);
+    let closed: Vec<String> = planned(&mended, &said).resolve.into_iter().map(|(_, _, path)| path).collect();
+    assert_eq!(closed, ["a.py"]);
+    // A file that took the place of another takes its thread along.
+    assert_eq!(planned(&of(&["b.py", "renamed.py"]), &said), Plan::default());
+    // What was listed in words counts as often as it was listed.
+    let words = plan_at_most(&of(&["a.py", "b.py", "c.py"]), &Conversation::default(), 1);
+    let listed = carried_out(&words, Conversation::default());
+    assert_eq!(planned(&of(&["a.py", "b.py", "c.py"]), &listed), Plan::default());
+    assert_eq!(paths(&planned(&of(&["a.py", "b.py", "c.py", "d.py"]), &listed)), ["d.py"]);
 }
 
 #[test]

@@ -171,18 +171,24 @@ fn page(state: &State, request: &Request, mut value: Value) -> (Value, Option<St
     };
     let Some(list) = list else { return (value, None) };
     let number = |name: &str, default: usize| request.query(name).and_then(|n| n.parse().ok()).unwrap_or(default);
-    let (size, at) = (number("per_page", 30).clamp(1, 100), number("page", 1).max(1));
+    let (size, at) = (number("per_page", 30).clamp(1, 100), number(turns_by(request), 1).max(1));
     let last = list.len().div_ceil(size).max(1);
     let kept: Vec<Value> = std::mem::take(list).into_iter().skip((at - 1) * size).take(size).collect();
     *list = kept;
     (value, link(state, request, at, last))
 }
 
+/// The parameter that names a page; the list of deliveries alone goes on by a cursor.
+fn turns_by(request: &Request) -> &'static str {
+    if request.path == "/app/hook/deliveries" { "cursor" } else { "page" }
+}
+
 fn link(state: &State, request: &Request, at: usize, last: usize) -> Option<String> {
-    let others: Vec<String> =
-        request.raw_query.split('&').filter(|p| !p.is_empty() && !p.starts_with("page=")).map(str::to_owned).collect();
+    let name = turns_by(request);
+    let is_other = |part: &&str| !part.is_empty() && part.split('=').next() != Some(name);
+    let others: Vec<String> = request.raw_query.split('&').filter(is_other).map(str::to_owned).collect();
     let url = |page: usize, rel: &str| {
-        let query = others.iter().cloned().chain([format!("page={page}")]).collect::<Vec<_>>().join("&");
+        let query = others.iter().cloned().chain([format!("{name}={page}")]).collect::<Vec<_>>().join("&");
         format!("<{}{}?{query}>; rel=\"{rel}\"", state.base, request.path)
     };
     let mut links = Vec::new();

@@ -81,7 +81,10 @@ pub(crate) fn object(state: &State, full: &str, commit: &Commit) -> Value {
     }
     value["url"] = inner["url"].clone();
     value["verification"] = json!({ "verified": false, "reason": "unsigned" });
-    value.as_object_mut().map(|o| (o.remove("commit"), o.remove("comments_url")));
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("commit");
+        fields.remove("comments_url");
+    }
     value
 }
 

@@ -258,7 +258,9 @@ impl Repo {
     pub fn permit(&self, login: &str, permission: &str) {
         self.with(|s, full| {
             s.user(login);
-            s.repos.get_mut(full).map(|r| r.permissions.insert(login.to_owned(), permission.to_owned()));
+            if let Some(repo) = s.repos.get_mut(full) {
+                repo.permissions.insert(login.to_owned(), permission.to_owned());
+            }
         });
     }
 

@@ -185,7 +185,9 @@ pub(crate) fn comment(state: &State, repo: &Repository, pull: &Pull, thread: &Th
     }
     if thread.original_line.is_none() {
         for name in ["line", "original_line", "start_line", "original_start_line", "start_side"] {
-            value.as_object_mut().map(|o| o.remove(name));
+            if let Some(fields) = value.as_object_mut() {
+                fields.remove(name);
+            }
         }
     }
     value
