@@ -480,8 +480,9 @@ fn as_promised(
     good
 }
 
-/// The bytes with all of these edits, which may touch; nothing where they overlap.
-fn all_at_once(bytes: &[u8], mut edits: Vec<edit::Edit>) -> Option<Vec<u8>> {
+/// The bytes with all of these edits, which may touch; nothing where two change the same bytes.
+fn all_at_once(bytes: &[u8], edits: Vec<edit::Edit>) -> Option<Vec<u8>> {
+    let mut edits: Vec<edit::Edit> = edits.into_iter().map(|edit| trimmed(bytes, edit)).collect();
     edits.sort_by_key(|edit| (edit.start, edit.end));
     let (mut out, mut at) = (Vec::new(), 0);
     for edit in edits {
@@ -493,7 +494,19 @@ fn all_at_once(bytes: &[u8], mut edits: Vec<edit::Edit>) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// What differs, as a diff without context.
+/// The same edit without what it replaces by itself: a rule may write a whole clause to change one word of it.
+fn trimmed(bytes: &[u8], edit: edit::Edit) -> edit::Edit {
+    let (old, new) = (&bytes[edit.start..edit.end], edit.text.as_bytes());
+    let first = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let first = (0..=first).rev().find(|&at| edit.text.is_char_boundary(at)).unwrap_or(0);
+    let most = old.len().min(new.len()) - first;
+    let last = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(old, new)| old == new).count();
+    let last = (0..=last).rev().find(|&at| edit.text.is_char_boundary(new.len() - at)).unwrap_or(0);
+    let text = edit.text[first..new.len() - last].to_owned();
+    edit::Edit { start: edit.start + first, end: edit.end - last, text }
+}
+
+/// What differs, as a diff with a line of context.
 fn difference(promised: &str, got: &str) -> String {
     let diff = similar::TextDiff::from_lines(promised, got);
     diff.unified_diff().context_radius(1).header("promised", "committed").to_string()
