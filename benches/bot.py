@@ -8,8 +8,9 @@
 probot is installed by name into FOLDER (npm), with an app that handles `pull_request` and does nothing. It has no durable
 queue: what it answered with 200 is lost when it dies, and nothing in it notices a delivery that comes twice.
 
-`--workers idle` (what holds unless given): the bot's workers ask the forge about pull requests that are not there, and
-give up at once. `--workers real`: they review pull requests of the forge all the while, on the same two cores.
+`--workers none` (what holds unless given): GitHub cannot be reached, so deliveries are kept and no worker has begun: the
+door alone. `--workers lost`: they ask the forge about pull requests that are not there, and give up. `--workers real`: they
+review pull requests of the forge all the while, on the same cores.
 Receivers take turns: A B, A B. CPU seconds and memory are the receiver's own, without the sender's and the forge's.
 """
 
@@ -155,7 +156,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--only", default="")
-    parser.add_argument("--workers", choices=["idle", "real"], default="idle")
+    parser.add_argument("--workers", choices=["none", "lost", "real"], default="none")
     parser.add_argument("--bot", type=lambda p: pathlib.Path(p).resolve())
     given = parser.parse_args()
     version = "" if given.only == "bot" else install(given.folder)
@@ -175,6 +176,8 @@ def main():
                         if given.workers == "real":
                             forge.pulls(pulls, min(20, pulls))
                         installation = forge.do(do="install", account="acme")["installation"]
+                        if given.workers == "none":
+                            forge.url = "http://127.0.0.1:9"
                         make = bot if name == "bot" else probot
                         first = binary if name == "bot" else given.folder
                         r = measure(lambda f: make(first, forge, f), given.release, rate, pulls, given, installation)

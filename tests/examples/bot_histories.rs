@@ -21,12 +21,12 @@ use std::{
 use engine::{
     check::rule::RuleSet,
     config::Layers,
-    edit::{self, Applicability, Fix},
+    edit,
     finding::Fingerprint,
     git::{CommitId, Repository},
     patch,
     pipeline::Engine,
-    review::{Baseline, Review},
+    review::{Baseline, Review, Reviewed},
     source::{RepoPath, SourceFile},
 };
 use forge::{Forge, Repo, Thread};
@@ -376,9 +376,12 @@ fn judge(repo: &Repo, bare: &Arc<Repository>, engine: &Engine, pull: &Opened, co
     counts.comments += threads.len();
     counts.incomplete +=
         usize::from(reviews.iter().any(|review| review.body.contains("Not everything could be reviewed")));
+    // A fingerprint does not name the file: the same bad line in two files is two findings.
     let mut seen = HashSet::new();
-    let bodies = threads.iter().map(|thread| &thread.comments[0].body).chain(reviews.iter().map(|review| &review.body));
-    let twice = bodies.flat_map(|body| fingerprints(body)).filter(|fingerprint| !seen.insert(*fingerprint)).count();
+    let in_threads = threads.iter().map(|thread| (thread.path.as_str(), &thread.comments[0].body));
+    let bodies = in_threads.chain(reviews.iter().map(|review| ("", &review.body)));
+    let told = bodies.flat_map(|(path, body)| fingerprints(body).map(move |fingerprint| (path, fingerprint)));
+    let twice = told.filter(|told| !seen.insert(*told)).count();
     if twice > 0 || reviews.len() > 1 {
         counts.duplicates += 1;
         println!("DUPLICATE {at}: {twice} findings told twice, {} reviews", reviews.len());
@@ -404,7 +407,11 @@ fn is_open(line: &str) -> bool {
 fn offer(review: &Review, thread: &Thread, at: &str, counts: &mut Counts) -> Option<Offer> {
     counts.suggestions += 1;
     let about: HashSet<Fingerprint> = fingerprints(&thread.comments[0].body).collect();
-    let found = review.findings.iter().find(|one| about.contains(&one.finding.fingerprint) && one.patch.is_some());
+    let is_meant = |one: &&Reviewed| {
+        let finding = &one.finding;
+        finding.path.as_str() == thread.path && about.contains(&finding.fingerprint) && one.patch.is_some()
+    };
+    let found = review.findings.iter().find(is_meant);
     let Some(patch) = found.and_then(|found| found.patch.as_ref()) else {
         counts.other_bytes += 1;
         println!("NO PATCH {at} {}: the finding has none here", thread.path);
@@ -450,13 +457,14 @@ fn as_promised(
 ) -> bool {
     let file = RepoPath::new(path).ok().and_then(|path| review.file(&path));
     let Some(file) = file else { return false };
-    let promised =
-        Fix::new(Applicability::Unsafe, edits).ok().and_then(|fix| edit::apply(&file.bytes, fix.edits()).ok());
+    let promised = all_at_once(&file.bytes, edits);
     let got = repo.file(commit, path).unwrap_or_default();
     let mut good = true;
     if promised.as_deref() != Some(got.as_bytes()) {
         (good, counts.other_bytes) = (false, counts.other_bytes + 1);
+        let promised = promised.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         println!("OTHER BYTES {at}");
+        println!("{}", difference(promised.as_deref().unwrap_or("the patches overlap"), &got));
     }
     if patch::breaks_syntax(file, got.as_bytes()) {
         (good, counts.syntax) = (false, counts.syntax + 1);
@@ -470,6 +478,38 @@ fn as_promised(
         }
     }
     good
+}
+
+/// The bytes with all of these edits, which may touch; nothing where two change the same bytes.
+fn all_at_once(bytes: &[u8], edits: Vec<edit::Edit>) -> Option<Vec<u8>> {
+    let mut edits: Vec<edit::Edit> = edits.into_iter().map(|edit| trimmed(bytes, edit)).collect();
+    edits.sort_by_key(|edit| (edit.start, edit.end));
+    let (mut out, mut at) = (Vec::new(), 0);
+    for edit in edits {
+        out.extend_from_slice(bytes.get(at..edit.start)?);
+        out.extend_from_slice(edit.text.as_bytes());
+        at = edit.end;
+    }
+    out.extend_from_slice(bytes.get(at..)?);
+    Some(out)
+}
+
+/// The same edit without what it replaces by itself: a rule may write a whole clause to change one word of it.
+fn trimmed(bytes: &[u8], edit: edit::Edit) -> edit::Edit {
+    let (old, new) = (&bytes[edit.start..edit.end], edit.text.as_bytes());
+    let first = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let first = (0..=first).rev().find(|&at| edit.text.is_char_boundary(at)).unwrap_or(0);
+    let most = old.len().min(new.len()) - first;
+    let last = old.iter().rev().zip(new.iter().rev()).take(most).take_while(|(old, new)| old == new).count();
+    let last = (0..=last).rev().find(|&at| edit.text.is_char_boundary(new.len() - at)).unwrap_or(0);
+    let text = edit.text[first..new.len() - last].to_owned();
+    edit::Edit { start: edit.start + first, end: edit.end - last, text }
+}
+
+/// What differs, as a diff with a line of context.
+fn difference(promised: &str, got: &str) -> String {
+    let diff = similar::TextDiff::from_lines(promised, got);
+    diff.unified_diff().context_radius(1).header("promised", "committed").to_string()
 }
 
 /// Whether the language's own parser reads this; nothing where there is none.
