@@ -24,6 +24,13 @@ use crate::{
 /// The longest reply that is kept.
 const LONGEST: usize = 4000;
 
+/// An offer whose outcome is known: its fingerprint and its file.
+type Ended = (String, RepoPath);
+
+fn ended_by(open: &Open) -> Ended {
+    (open.offered.marker.fingerprint.to_string(), open.offered.path.clone())
+}
+
 /// Answers as they are gathered, before it is known who may do what.
 struct Harvest<'a> {
     place: &'a Place,
@@ -46,8 +53,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let mut entries = harvest.new;
         self.rights(place, &mut entries).await?;
         let new = self.journal.append(&entries)?;
-        for fingerprint in ended {
-            self.ledger.end_offer(place, &fingerprint)?;
+        for (fingerprint, path) in ended {
+            self.ledger.end_offer(place, &fingerprint, path.as_str())?;
         }
         // Marked as seen last, so that a close is not forgotten by whoever dies on the way.
         self.ledger.saw(place, pull.head.as_str(), pull.is_open)?;
@@ -69,8 +76,8 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         Ok(())
     }
 
-    /// What became of the lines we spoke about. Returns the fingerprints of offers whose outcome is known now.
-    async fn offers(&self, pull: &Pull, harvest: &mut Harvest<'_>) -> Result<Vec<String>, Trouble> {
+    /// What became of the lines we spoke about. Returns the offers whose outcome is known now.
+    async fn offers(&self, pull: &Pull, harvest: &mut Harvest<'_>) -> Result<Vec<Ended>, Trouble> {
         let place = harvest.place;
         let open = self.ledger.open_offers(place)?;
         let newest = pull.merge_commit.clone().filter(|_| pull.is_merged).unwrap_or_else(|| pull.head.clone());
@@ -98,7 +105,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let mut ended = Vec::new();
         for (open, outcome) in found.await.map_err(|_| Trouble::Broken)? {
             if harvest.offer(&open, outcome, pull, &made, &self.login) {
-                ended.push(open.offered.marker.fingerprint.to_string());
+                ended.push(ended_by(&open));
             }
         }
         Ok(ended)
@@ -108,7 +115,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
 /// The finding of an offer is gone in a commit, by other means than the offer.
 pub(crate) fn mended(place: &Place, marker: &Marker, path: &str, head: &CommitId) -> Entry {
     let harvest = Harvest { place, known: Vec::new(), new: Vec::new() };
-    let key = format!("mended:{}:{head}", marker.fingerprint);
+    let key = format!("mended:{}:{head}:{path}", marker.fingerprint);
     harvest.entry(key, Kind::Mended, marker, path, "", format!("head {head}"))
 }
 
@@ -222,15 +229,15 @@ impl Harvest<'_> {
     }
 
     /// Closed without merging: nothing of it got in.
-    fn closed(&mut self, offers: &[Open], pull: &Pull) -> Vec<String> {
+    fn closed(&mut self, offers: &[Open], pull: &Pull) -> Vec<Ended> {
         for open in offers {
             let marker = &open.offered.marker;
-            let key = format!("closed:{}", marker.fingerprint);
+            let key = format!("closed:{}:{}", marker.fingerprint, open.offered.path);
             let entry =
                 self.entry(key, Kind::Closed, marker, open.offered.path.as_str(), "", format!("head {}", pull.head));
             self.new.push(entry);
         }
-        offers.iter().map(|open| open.offered.marker.fingerprint.to_string()).collect()
+        offers.iter().map(ended_by).collect()
     }
 
     /// Writes the outcome of an offer. False when there is none yet.
@@ -244,7 +251,7 @@ impl Harvest<'_> {
         };
         let (who, how, commit) = by_whom(open, kind, made, login);
         let marker = &open.offered.marker;
-        let key = format!("offer:{}:{}:{kind:?}", marker.fingerprint, open.commit);
+        let key = format!("offer:{}:{}:{}:{kind:?}", marker.fingerprint, open.offered.path, open.commit);
         let entry = self.entry(key, kind, marker, open.offered.path.as_str(), &who, commit);
         self.new.push(Entry { what: how, similarity, ..entry });
         true

@@ -13,7 +13,7 @@ use engine::{
     },
     config::{Config, ConfigError, EmbedderSpec, Layers},
     git::CommitId,
-    model::{self, Access, Key, chat::Model},
+    model::{self, Access, Key, Opened, chat::Model},
     notice::{self, Notice},
     pipeline::{Adviser, Engine},
     recall::{
@@ -102,7 +102,7 @@ impl House {
     fn adviser(&self, config: &Config) -> (Option<Adviser>, Vec<Notice>) {
         match self.model(config) {
             Ok(None) => (None, Vec::new()),
-            Ok(Some((model, mut notices))) => {
+            Ok(Some(Opened { model, mut notices })) => {
                 let answers = Answers::open(&self.state.join("answers.db"));
                 let answers = answers.map_err(|why| notices.push(Notice::note("model", why))).ok();
                 (Some(Adviser { answers, ..Adviser::new(model) }), notices)
@@ -112,12 +112,12 @@ impl House {
     }
 
     /// The model that the configuration names, opened once.
-    fn model(&self, config: &Config) -> Result<Option<(Arc<dyn Model>, Vec<Notice>)>, Notice> {
+    fn model(&self, config: &Config) -> Result<Option<Opened>, Notice> {
         let settings = &config.model;
         let name = settings.name.to_string();
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = models.get(&name) {
-            return Ok(Some((Arc::clone(model), Vec::new())));
+            return Ok(Some(Opened { model: Arc::clone(model), notices: Vec::new() }));
         }
         let access = Access {
             models: env::models().unwrap_or_else(|| self.state.join("models")),
@@ -131,7 +131,7 @@ impl House {
             Ok(None) => Ok(None),
             Ok(Some(opened)) => {
                 models.insert(name, Arc::clone(&opened.model));
-                Ok(Some((opened.model, opened.notices)))
+                Ok(Some(opened))
             }
             Err(error) => Err(Notice::failure(format!("model {name}"), notice::chain(&error))),
         }

@@ -46,12 +46,13 @@ impl Ledger {
                  place TEXT NOT NULL, fingerprint TEXT NOT NULL, check_id TEXT NOT NULL, severity TEXT NOT NULL,
                  path TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, before TEXT NOT NULL, after TEXT,
                  commit_id TEXT NOT NULL, at INTEGER NOT NULL, ended INTEGER,
-                 PRIMARY KEY (place, fingerprint)) STRICT;
+                 PRIMARY KEY (place, fingerprint, path)) STRICT;
              CREATE TABLE IF NOT EXISTS pull(
                  place TEXT PRIMARY KEY, installation INTEGER, paused INTEGER NOT NULL DEFAULT 0, head TEXT,
                  is_open INTEGER NOT NULL DEFAULT 1, looked INTEGER NOT NULL DEFAULT 0) STRICT;
              CREATE TABLE IF NOT EXISTS hushed(
-                 place TEXT NOT NULL, fingerprint TEXT NOT NULL, PRIMARY KEY (place, fingerprint)) STRICT;",
+                 place TEXT NOT NULL, fingerprint TEXT NOT NULL, path TEXT NOT NULL,
+                 PRIMARY KEY (place, fingerprint, path)) STRICT;",
         )?;
         Ok(Self(Mutex::new(connection)))
     }
@@ -109,23 +110,27 @@ impl Ledger {
     }
 
     /// The outcome of an offer is known.
-    pub(crate) fn end_offer(&self, place: &Place, fingerprint: &str) -> rusqlite::Result<()> {
-        let sql = "UPDATE offer SET ended = ?3 WHERE place = ?1 AND fingerprint = ?2";
-        self.with(|connection| connection.execute(sql, params![place.to_string(), fingerprint, clock::now()])).map(drop)
+    pub(crate) fn end_offer(&self, place: &Place, fingerprint: &str, path: &str) -> rusqlite::Result<()> {
+        let sql = "UPDATE offer SET ended = ?4 WHERE place = ?1 AND fingerprint = ?2 AND path = ?3";
+        self.with(|connection| connection.execute(sql, params![place.to_string(), fingerprint, path, clock::now()]))
+            .map(drop)
     }
 
     /// Someone told us to leave this finding; the thread that we closed for them stays closed.
-    pub(crate) fn hush(&self, place: &Place, fingerprint: &str) -> rusqlite::Result<()> {
-        let sql = "INSERT OR IGNORE INTO hushed VALUES (?1, ?2)";
-        self.with(|connection| connection.execute(sql, params![place.to_string(), fingerprint])).map(drop)
+    pub(crate) fn hush(&self, place: &Place, fingerprint: &str, path: &str) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO hushed VALUES (?1, ?2, ?3)";
+        self.with(|connection| connection.execute(sql, params![place.to_string(), fingerprint, path])).map(drop)
     }
 
-    /// The findings that we were told to leave.
-    pub(crate) fn hushed(&self, place: &Place) -> rusqlite::Result<HashSet<Fingerprint>> {
+    /// The findings that we were told to leave, with their files.
+    pub(crate) fn hushed(&self, place: &Place) -> rusqlite::Result<HashSet<(Fingerprint, RepoPath)>> {
         self.with(|connection| {
-            let mut query = connection.prepare_cached("SELECT fingerprint FROM hushed WHERE place = ?1")?;
-            let rows = query.query_map([place.to_string()], |row| row.get::<_, String>(0))?;
-            rows.filter_map(|row| row.map(|text| text.parse().ok()).transpose()).collect()
+            let mut query = connection.prepare_cached("SELECT fingerprint, path FROM hushed WHERE place = ?1")?;
+            let rows =
+                query.query_map([place.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+            let read =
+                |(fingerprint, path): (String, String)| Some((fingerprint.parse().ok()?, RepoPath::new(path).ok()?));
+            rows.filter_map(|row| row.map(read).transpose()).collect()
         })
     }
 

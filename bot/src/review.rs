@@ -194,12 +194,17 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     /// Findings that are gone though nobody took our patch were mended in another way: an answer, too.
     fn note_mended(&self, place: &Place, pull: &Pull, about: &[Marker], path: &str) -> Result<(), Trouble> {
         let open = self.ledger.open_offers(place)?;
-        let is_open = |marker: &&Marker| open.iter().any(|open| open.offered.marker.fingerprint == marker.fingerprint);
+        let is_open = |marker: &&Marker| {
+            let is_it = |open: &crate::ledger::Open| {
+                open.offered.marker.fingerprint == marker.fingerprint && open.offered.path.as_str() == path
+            };
+            open.iter().any(is_it)
+        };
         let entries: Vec<Entry> =
             about.iter().filter(is_open).map(|marker| harvest::mended(place, marker, path, &pull.head)).collect();
         self.journal.append(&entries)?;
         for entry in &entries {
-            self.ledger.end_offer(place, &entry.fingerprint)?;
+            self.ledger.end_offer(place, &entry.fingerprint, path)?;
         }
         Ok(())
     }

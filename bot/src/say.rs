@@ -74,7 +74,7 @@ pub(crate) struct Terms<'a> {
     /// Whether a login is our own.
     pub(crate) us: &'a dyn Fn(&str) -> bool,
     /// Findings that we were told to leave.
-    pub(crate) hushed: &'a HashSet<Fingerprint>,
+    pub(crate) hushed: &'a HashSet<(Fingerprint, RepoPath)>,
 }
 
 /// Plans what to say about a review.
@@ -85,7 +85,8 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     let mut plan = Plan { on_lines: before.on_lines().collect(), ..Plan::default() };
     let mut told: Vec<&Reviewed> = review.told().collect();
     told.sort_by_key(|reviewed| std::cmp::Reverse(reviewed.finding.severity));
-    told.retain(|reviewed| !terms.hushed.contains(&reviewed.finding.fingerprint));
+    let is_hushed = |finding: &Finding| terms.hushed.contains(&(finding.fingerprint, finding.path.clone()));
+    told.retain(|reviewed| !is_hushed(&reviewed.finding));
     for reviewed in &told {
         if let Some(thread) = known.thread(&reviewed.finding)
             && closed_by_us(thread, us)

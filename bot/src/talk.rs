@@ -111,10 +111,10 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     async fn ignore(&self, given: &Given<'_>) -> Result<Option<String>, Trouble> {
         let Some((thread, marker)) = given.about() else { return self.pause(given.place, true) };
         self.journal.append(&[entry(given, &marker, &thread.path, Kind::Rejected)])?;
-        self.ledger.end_offer(given.place, &marker.fingerprint.to_string())?;
+        self.ledger.end_offer(given.place, &marker.fingerprint.to_string(), &thread.path)?;
         if !thread.is_resolved {
             self.forge.resolve(given.place, &thread.node).await?;
-            self.ledger.hush(given.place, &marker.fingerprint.to_string())?;
+            self.ledger.hush(given.place, &marker.fingerprint.to_string(), &thread.path)?;
         }
         Ok(None)
     }

@@ -198,7 +198,13 @@ struct Ours {
 impl Ours {
     fn new(seed: u64, flat: bool, shuffled: bool) -> Self {
         let policy = Policy { seed, sure: argument(3, 0.9), ..Policy::default() };
-        Self { taste: Taste::default(), policy, flat, shuffled: shuffled.then(|| Random(seed ^ 77)), severe_hidden: 0 }
+        Self {
+            taste: Taste::default(),
+            policy,
+            flat,
+            shuffled: shuffled.then_some(Random(seed ^ 77)),
+            severe_hidden: 0,
+        }
     }
     fn subject<'a>(&self, world: &'a World, finding: &Finding) -> Subject<'a> {
         let subject = world.subject(finding);

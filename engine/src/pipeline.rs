@@ -188,6 +188,7 @@ impl Engine {
         }
         notices.extend(reading.and_then(explain::trouble));
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
+        findings.iter_mut().for_each(|reviewed| without_secrets(&mut reviewed.finding));
         Review { change, findings, notices, files, spent }
     }
 
@@ -563,6 +564,16 @@ impl Troubles {
 }
 
 /// A file's two texts, or why there are none.
+/// A finding whose words quote no secret: linters and patterns repeat the code that they matched.
+fn without_secrets(finding: &mut Finding) {
+    let notes = finding.because.iter_mut().map(|place| &mut place.note);
+    for text in [&mut finding.what, &mut finding.why].into_iter().chain(notes) {
+        if let std::borrow::Cow::Owned(masked) = crate::secret::mask(text) {
+            *text = masked;
+        }
+    }
+}
+
 #[derive(Default)]
 struct Loaded {
     file: Option<SourceFile>,

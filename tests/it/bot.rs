@@ -1,4 +1,5 @@
 //! Does the bot review a pull request once, in the right place, and hear the answers? The real binary against the forge.
+#![expect(clippy::disallowed_methods, reason = "tests make files, run programs and say what their environment is")]
 
 mod branch;
 mod conversation;

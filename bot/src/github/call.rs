@@ -106,7 +106,7 @@ impl Api {
             return Ok(Reply { headers: known.headers, body: known.body });
         }
         let reply = judge(what, status, headers, &body)?;
-        self.etags.put(path, &reply.headers, &reply.body);
+        self.etags.put(path, &reply.headers, &reply.body, body.len());
         Ok(reply)
     }
 

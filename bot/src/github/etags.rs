@@ -11,6 +11,9 @@ use serde_json::Value;
 /// The most answers that are remembered.
 const MOST: usize = 256;
 
+/// The longest answer that is remembered, in bytes: all of them together stay below 16 MiB.
+const LONGEST: usize = 64 * 1024;
+
 /// Answers by their path.
 #[derive(Default)]
 pub(super) struct Etags(Mutex<HashMap<String, Known>>);
@@ -28,8 +31,11 @@ impl Etags {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
-    /// Remembers an answer that has a tag. When the memory is full it starts anew: what is asked often is soon back.
-    pub(super) fn put(&self, path: &str, headers: &HeaderMap, body: &Value) {
+    /// Remembers an answer of so many bytes that has a tag. When the memory is full it starts anew: what is asked often is soon back.
+    pub(super) fn put(&self, path: &str, headers: &HeaderMap, body: &Value, bytes: usize) {
+        if bytes > LONGEST {
+            return;
+        }
         let Some(tag) = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()) else { return };
         let known = Known { tag: tag.to_owned(), headers: headers.clone(), body: body.clone() };
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -353,11 +353,11 @@ fn a_marker_counts_where_we_write_it_and_nowhere_else() {
     let marker = Marker::of(&findings[0].finding);
     let line = marker.write();
     let read = |body: &str| markers(body).collect::<Vec<_>>();
-    assert_eq!(read(&format!("words\n{line}\n")), [marker.clone()]);
+    assert_eq!(read(&format!("words\n{line}\n")), std::slice::from_ref(&marker));
     // In a block or a diff it is somebody's code.
     for fence in ["```", "`````"] {
         let body = format!("words\n{fence}suggestion\n{line}\n``\n{line}\n{fence}\n{line}\n");
-        assert_eq!(read(&body), [marker.clone()], "{body}");
+        assert_eq!(read(&body), std::slice::from_ref(&marker), "{body}");
     }
     assert_eq!(read(&format!("> {line}\n {line}\n`{line}`\n{line} x\n")), []);
     // In somebody else's comment it is nothing.

@@ -61,7 +61,10 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     pub(super) async fn fix(self: &Arc<Self>, given: &Given<'_>) -> Result<String, Trouble> {
         let Some((thread, marker)) = given.about() else { return Ok(ELSEWHERE.into()) };
         let offers = self.ledger.open_offers(given.place)?;
-        let of_thread = offers.into_iter().find(|open| open.offered.marker.fingerprint == marker.fingerprint);
+        let is_of_thread = |open: &crate::ledger::Open| {
+            open.offered.marker.fingerprint == marker.fingerprint && open.offered.path.as_str() == thread.path
+        };
+        let of_thread = offers.into_iter().find(is_of_thread);
         // A block in a reply replaces the thread's lines, as they were when it began.
         let lines = of_thread
             .filter(|open| open.commit == given.pull.head.as_str() && !thread.is_outdated)

@@ -1,4 +1,5 @@
 //! Is a commit's id checked, and does a failure tell no secret? Fetching itself is tried against a forge in tests/it/bot.
+#![expect(clippy::disallowed_methods, reason = "a test looks what is on disk")]
 
 use super::*;
 
