@@ -50,6 +50,8 @@ impl Ledger {
              CREATE TABLE IF NOT EXISTS pull(
                  place TEXT PRIMARY KEY, installation INTEGER, paused INTEGER NOT NULL DEFAULT 0, head TEXT,
                  is_open INTEGER NOT NULL DEFAULT 1, looked INTEGER NOT NULL DEFAULT 0) STRICT;
+             CREATE TABLE IF NOT EXISTS closed(
+                 place TEXT NOT NULL, thread TEXT NOT NULL, PRIMARY KEY (place, thread)) STRICT;
              CREATE TABLE IF NOT EXISTS hushed(
                  place TEXT NOT NULL, fingerprint TEXT NOT NULL, path TEXT NOT NULL,
                  PRIMARY KEY (place, fingerprint, path)) STRICT;",
@@ -114,6 +116,20 @@ impl Ledger {
         let sql = "UPDATE offer SET ended = ?4 WHERE place = ?1 AND fingerprint = ?2 AND path = ?3";
         self.with(|connection| connection.execute(sql, params![place.to_string(), fingerprint, path, clock::now()]))
             .map(drop)
+    }
+
+    /// We closed this thread.
+    pub(crate) fn close(&self, place: &Place, thread: &str) -> rusqlite::Result<()> {
+        let sql = "INSERT OR IGNORE INTO closed VALUES (?1, ?2)";
+        self.with(|connection| connection.execute(sql, params![place.to_string(), thread])).map(drop)
+    }
+
+    /// The threads that we closed.
+    pub(crate) fn closed(&self, place: &Place) -> rusqlite::Result<HashSet<String>> {
+        self.with(|connection| {
+            let mut query = connection.prepare_cached("SELECT thread FROM closed WHERE place = ?1")?;
+            query.query_map([place.to_string()], |row| row.get(0))?.collect()
+        })
     }
 
     /// Someone told us to leave this finding; the thread that we closed for them stays closed.

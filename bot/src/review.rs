@@ -15,7 +15,7 @@ use engine::{
 use crate::{
     bot::{Bot, Indexed, Ready, Trouble},
     checkout::Held,
-    forge::{CheckRun, Conclusion, Forge, ForgeError, Place, Pull, Verdict, Where},
+    forge::{CheckRun, Conclusion, Forge, ForgeError, Place, Pull, Thread, Verdict, Where},
     harvest, inforce,
     queue::{Leased, Queue},
     say::{self, Marker, Plan, Terms},
@@ -123,8 +123,18 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         }
         let hushed = self.ledger.hushed(place)?;
         let most_comments = self.settings.review.max_comments;
-        let us = |login: &str| self.is_us(login);
-        let plan = say::plan(&review, pull, &conversation, &Terms { most_comments, us: &us, hushed: &hushed });
+        // An App is no user, and may have no name as who closed a thread; then our own note says so.
+        let closed = self.ledger.closed(place)?;
+        let closed_by_us = |thread: &Thread| match &thread.resolved_by {
+            Some(by) => self.is_us(by),
+            None => closed.contains(&thread.node),
+        };
+        let plan = say::plan(
+            &review,
+            pull,
+            &conversation,
+            &Terms { most_comments, closed_by_us: &closed_by_us, hushed: &hushed },
+        );
         let said = self.carry_out(place, pull, &review, &plan).await?;
         Ok(match said {
             Said::Everything => Some((review, fail_on, plan.on_lines)),
@@ -160,6 +170,7 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
         let mut said = Said::Everything;
         for (node, about, path) in &plan.resolve {
             self.forge.resolve(place, node).await?;
+            self.ledger.close(place, node)?;
             self.note_mended(place, pull, about, path)?;
         }
         for (node, first, words) in &plan.reopen {

@@ -62,24 +62,19 @@ pub(crate) struct Offered {
     pub(crate) after: Option<String>,
 }
 
-/// Whether we closed a thread: someone else's word is final.
-fn closed_by_us(thread: &Thread, us: &dyn Fn(&str) -> bool) -> bool {
-    thread.is_resolved && thread.resolved_by.as_deref().is_some_and(us)
-}
-
 /// What else a plan depends on.
 pub(crate) struct Terms<'a> {
     /// The most comments on lines in one review.
     pub(crate) most_comments: usize,
-    /// Whether a login is our own.
-    pub(crate) us: &'a dyn Fn(&str) -> bool,
+    /// Whether we closed a thread ourselves: someone else's word is final.
+    pub(crate) closed_by_us: &'a dyn Fn(&Thread) -> bool,
     /// Findings that we were told to leave.
     pub(crate) hushed: &'a HashSet<(Fingerprint, RepoPath)>,
 }
 
 /// Plans what to say about a review.
 pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, terms: &Terms<'_>) -> Plan {
-    let us = terms.us;
+    let closed_by_us = terms.closed_by_us;
     let before = Before::read(conversation);
     let known = before.known(review);
     let mut plan = Plan { on_lines: before.on_lines().collect(), ..Plan::default() };
@@ -89,7 +84,8 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     told.retain(|reviewed| !is_hushed(&reviewed.finding));
     for reviewed in &told {
         if let Some(thread) = known.thread(&reviewed.finding)
-            && closed_by_us(thread, us)
+            && thread.is_resolved
+            && closed_by_us(thread)
             && let Some(first) = thread.comments.first()
         {
             plan.reopen.push((thread.node.clone(), first.id, words::is_back(&pull.head)));
@@ -97,7 +93,7 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     }
     plan.reopen.sort();
     plan.reopen.dedup();
-    close_gone(review, (&before, &known), us, &mut plan);
+    close_gone(review, (&before, &known), closed_by_us, &mut plan);
     let new: Vec<&Reviewed> = told.into_iter().filter(|reviewed| !known.is_said(&reviewed.finding)).collect();
     if !new.is_empty() {
         write(review, pull, &new, terms.most_comments, &mut plan);
@@ -106,7 +102,12 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
 }
 
 /// Threads of ours whose finding is nowhere any more. After an incomplete review nobody knows that.
-fn close_gone(review: &Review, (before, known): (&Before<'_>, &Known<'_>), us: &dyn Fn(&str) -> bool, plan: &mut Plan) {
+fn close_gone(
+    review: &Review,
+    (before, known): (&Before<'_>, &Known<'_>),
+    closed_by_us: &dyn Fn(&Thread) -> bool,
+    plan: &mut Plan,
+) {
     if review.is_incomplete() {
         return;
     }
@@ -116,7 +117,7 @@ fn close_gone(review: &Review, (before, known): (&Before<'_>, &Known<'_>), us: &
             plan.resolve.push((thread.node.clone(), markers(&first.body).collect(), thread.path.clone()));
         }
         let nobody_answered = thread.comments.iter().all(|said| said.is_ours) && first.reactions.is_empty();
-        let is_over = !thread.is_resolved || closed_by_us(thread, us);
+        let is_over = !thread.is_resolved || closed_by_us(thread);
         if thread.is_outdated && is_over && nobody_answered && !first.is_minimized {
             plan.minimize.push(first.node.clone());
         }

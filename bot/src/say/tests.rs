@@ -99,7 +99,11 @@ fn pull() -> Pull {
 }
 
 fn plan_at_most(review: &Review, conversation: &Conversation, most_comments: usize) -> Plan {
-    let terms = Terms { most_comments, us: &|login| login == US, hushed: &HashSet::new() };
+    let terms = Terms {
+        most_comments,
+        closed_by_us: &|thread| thread.resolved_by.as_deref() == Some(US),
+        hushed: &HashSet::new(),
+    };
     // What stands on lines already is no deed.
     Plan { on_lines: HashSet::new(), ..plan(review, &pull(), conversation, &terms) }
 }

@@ -1,3 +1,5 @@
+//! Does it learn what was answered, no more than it should, and the same everywhere?
+
 use proptest::prelude::*;
 
 use super::*;
