@@ -12,6 +12,7 @@ use engine::{
         rule::{Rule, RuleSet},
     },
     config::{Config, ConfigError, EmbedderSpec, Layers},
+    feedback::{Adopted, LESSONS},
     git::CommitId,
     model::{self, Access, Key, Opened, chat::Model},
     notice::{self, Notice},
@@ -24,6 +25,7 @@ use engine::{
     review::Baseline,
     source::{Content, Ignored, RepoPath, Sources},
     suggest::Answers,
+    taste::State,
 };
 
 use crate::{checkout::Held, env};
@@ -172,6 +174,16 @@ pub(crate) fn index(engine: &Engine, held: &Held, base: &CommitId, ignored: Igno
 /// What `.ai_coder_ignore` of a base branch says; one that cannot be used hides nothing here, and its review says so.
 pub(crate) fn ignored(base: &dyn Sources) -> Ignored {
     parsed(base, ".ai_coder_ignore", &mut Vec::new(), Ignored::parse).unwrap_or_default()
+}
+
+/// What the team shares of what it learned, on the base branch.
+pub(crate) fn shared(base: &dyn Sources, notices: &mut Vec<Notice>) -> Option<State> {
+    parsed(base, ".apprentice/taste.json", notices, |text| State::read(text).map_err(|error| notice::chain(&error)))
+}
+
+/// What the team agreed on about findings, on the base branch.
+pub(crate) fn lessons(base: &dyn Sources, notices: &mut Vec<Notice>) -> Vec<Adopted> {
+    parsed(base, LESSONS, notices, Adopted::read).unwrap_or_default()
 }
 
 /// The built-in rules and the base branch's own.

@@ -64,9 +64,15 @@ fn redeliver(settings: &settings::File, given: &args::Redeliver) -> Result<ExitC
     let queue = queue::Sqlite::attach(&settings.server.state.join("state.db")).context("cannot open the queue")?;
     if given.id.is_none() && !given.all {
         for letter in queue.dead()? {
-            let (kind, place) = (letter.task.kind(), letter.task.place());
             let at = clock::iso(letter.at);
-            anstream::println!("{:>6}  {at}  {kind} {place}, {} tries: {}", letter.id, letter.attempts, letter.why);
+            anstream::println!(
+                "{:>6}  {at}  {} {}, {} tries: {}",
+                letter.id,
+                letter.kind,
+                letter.place,
+                letter.attempts,
+                letter.why
+            );
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -56,7 +56,10 @@ pub(crate) enum Ended {
 #[derive(Debug, Clone)]
 pub(crate) struct DeadLetter {
     pub(crate) id: i64,
-    pub(crate) task: Task,
+    /// What it was to be, as [`Task::kind`] says it.
+    pub(crate) kind: String,
+    /// The pull request, as a `Place` is written.
+    pub(crate) place: String,
     pub(crate) attempts: u32,
     pub(crate) why: String,
     pub(crate) at: i64,

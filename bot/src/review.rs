@@ -4,21 +4,23 @@ use std::{collections::HashSet, sync::Arc};
 
 use engine::{
     config::FailOn,
-    feedback::Entry,
+    feedback::{self, Entry},
     finding::Fingerprint,
     git::CommitId,
     notice::{self, Notice},
     pipeline::Engine,
-    review::Review,
+    review::{Review, Standing},
+    source::RepoPath,
 };
 
 use crate::{
     bot::{Bot, Indexed, Ready, Trouble},
     checkout::Held,
+    clock,
     forge::{CheckRun, Conclusion, Forge, ForgeError, Place, Pull, Thread, Verdict, Where},
     harvest, inforce,
     queue::{Leased, Queue},
-    say::{self, Marker, Plan, Terms},
+    say::{self, Marker, OnLines, Plan, Terms},
 };
 
 /// Why a pull request is not reviewed.
@@ -110,18 +112,16 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     }
 
     /// The review of one head: read, planned against what was said, and said. `None` when a newer push overtook it.
-    async fn review_head(
-        &self,
-        place: &Place,
-        pull: &Pull,
-    ) -> Result<Option<(Review, FailOn, HashSet<Fingerprint>)>, Trouble> {
+    async fn review_head(&self, place: &Place, pull: &Pull) -> Result<Option<(Review, FailOn, OnLines)>, Trouble> {
         let ready = self.ready(place, pull).await?;
-        let (review, fail_on) = self.look(ready, &pull.base).await?;
+        let (mut review, fail_on) = self.look(ready, &pull.base).await?;
         let conversation = self.forge.conversation(place).await?;
         if self.is_overtaken(place, pull).await? {
             return Ok(None);
         }
-        let hushed = self.ledger.hushed(place)?;
+        mute(&mut review, &self.ledger.hushed(place)?);
+        // Noted before it is said, so that an answer always finds what it is about.
+        self.journal.tell(&feedback::told(&review, &format!("github:{place}"), clock::now()))?;
         let most_comments = self.settings.review.max_comments;
         // An App is no user, and may have no name as who closed a thread; then our own note says so.
         let closed = self.ledger.closed(place)?;
@@ -129,16 +129,11 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
             Some(by) => self.is_us(by),
             None => closed.contains(&thread.node),
         };
-        let plan = say::plan(
-            &review,
-            pull,
-            &conversation,
-            &Terms { most_comments, closed_by_us: &closed_by_us, hushed: &hushed },
-        );
+        let plan = say::plan(&review, pull, &conversation, &Terms { most_comments, closed_by_us: &closed_by_us });
         let said = self.carry_out(place, pull, &review, &plan).await?;
         Ok(match said {
             Said::Everything => Some((review, fail_on, plan.on_lines)),
-            Said::InWords => Some((review, fail_on, HashSet::new())),
+            Said::InWords => Some((review, fail_on, OnLines::new())),
             Said::TooLate => None,
         })
     }
@@ -249,6 +244,16 @@ pub(crate) async fn look(ready: Ready) -> Result<(Review, FailOn), Trouble> {
     reviewed.await.map_err(|_| Trouble::Broken)
 }
 
+/// What someone told us to leave does not count, either.
+fn mute(review: &mut Review, hushed: &HashSet<(Fingerprint, RepoPath)>) {
+    for reviewed in &mut review.findings {
+        let key = (reviewed.finding.fingerprint, reviewed.finding.path.clone());
+        if reviewed.standing == Standing::Told && hushed.contains(&key) {
+            reviewed.standing = Standing::Muted { because: "someone asked to leave it alone here".into() };
+        }
+    }
+}
+
 /// A check run whose commit is no longer the newest.
 fn overtaken() -> Verdict {
     Verdict {
@@ -269,7 +274,7 @@ fn gave_up(trouble: &Trouble) -> Verdict {
     Verdict {
         conclusion: Conclusion::Neutral,
         title: "Not reviewed".into(),
-        summary: format!("This was **not reviewed**: {}\n", engine::report::markdown::plain(&notice.what)),
+        summary: format!("This was **not reviewed**: {}\n", say::plain(&notice.what)),
         annotations: Vec::new(),
     }
 }

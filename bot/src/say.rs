@@ -46,8 +46,11 @@ pub(crate) struct Plan {
     pub(crate) offers: Vec<Offered>,
     /// Findings that stand on lines of the pull request once this is done. GitHub shows annotations at the same place, so
     /// these need none.
-    pub(crate) on_lines: HashSet<Fingerprint>,
+    pub(crate) on_lines: OnLines,
 }
+
+/// Findings by what they are and their file: the same defect may stand in several.
+pub(crate) type OnLines = HashSet<(Fingerprint, RepoPath)>;
 
 /// A suggestion as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +71,6 @@ pub(crate) struct Terms<'a> {
     pub(crate) most_comments: usize,
     /// Whether we closed a thread ourselves: someone else's word is final.
     pub(crate) closed_by_us: &'a dyn Fn(&Thread) -> bool,
-    /// Findings that we were told to leave.
-    pub(crate) hushed: &'a HashSet<(Fingerprint, RepoPath)>,
 }
 
 /// Plans what to say about a review.
@@ -77,14 +78,13 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     let closed_by_us = terms.closed_by_us;
     let before = Before::read(conversation);
     let known = before.known(review);
-    let mut plan = Plan { on_lines: before.on_lines().collect(), ..Plan::default() };
+    let mut plan = Plan::default();
     let mut told: Vec<&Reviewed> = review.told().collect();
     told.sort_by_key(|reviewed| std::cmp::Reverse(reviewed.finding.severity));
-    let is_hushed = |finding: &Finding| terms.hushed.contains(&(finding.fingerprint, finding.path.clone()));
-    told.retain(|reviewed| !is_hushed(&reviewed.finding));
     for reviewed in &told {
-        if let Some(thread) = known.thread(&reviewed.finding)
-            && thread.is_resolved
+        let Some(thread) = known.thread(&reviewed.finding) else { continue };
+        plan.on_lines.insert(key(&reviewed.finding));
+        if thread.is_resolved
             && closed_by_us(thread)
             && let Some(first) = thread.comments.first()
         {
@@ -95,10 +95,15 @@ pub(crate) fn plan(review: &Review, pull: &Pull, conversation: &Conversation, te
     plan.reopen.dedup();
     close_gone(review, (&before, &known), closed_by_us, &mut plan);
     let new: Vec<&Reviewed> = told.into_iter().filter(|reviewed| !known.is_said(&reviewed.finding)).collect();
-    if !new.is_empty() {
-        write(review, pull, &new, terms.most_comments, &mut plan);
+    let (folded, open): (Vec<&Reviewed>, Vec<&Reviewed>) = new.into_iter().partition(|reviewed| reviewed.is_folded());
+    if !open.is_empty() || !folded.is_empty() {
+        write(review, pull, (&open, &folded), terms.most_comments, &mut plan);
     }
     plan
+}
+
+fn key(finding: &Finding) -> (Fingerprint, RepoPath) {
+    (finding.fingerprint, finding.path.clone())
 }
 
 /// Threads of ours whose finding is nowhere any more. After an incomplete review nobody knows that.
@@ -130,7 +135,7 @@ struct Group<'a> {
     offer: Option<Offer>,
 }
 
-fn write(review: &Review, pull: &Pull, new: &[&Reviewed], most: usize, plan: &mut Plan) {
+fn write(review: &Review, pull: &Pull, (new, folded): (&[&Reviewed], &[&Reviewed]), most: usize, plan: &mut Plan) {
     let changes: HashMap<&RepoPath, &FileChange> = review.change.files.iter().map(|file| (&file.path, file)).collect();
     let mut inline = Vec::new();
     let mut listed: Vec<&Reviewed> = Vec::new();
@@ -151,7 +156,7 @@ fn write(review: &Review, pull: &Pull, new: &[&Reviewed], most: usize, plan: &mu
         };
         match &comment.lines {
             Some(_) if inline.len() < most => {
-                plan.on_lines.extend(group.all.iter().map(|one| one.finding.fingerprint));
+                plan.on_lines.extend(group.all.iter().map(|one| key(&one.finding)));
                 plan.offers.extend(group.all.iter().filter_map(|one| offered(review, one, &comment, &group.offer)));
                 inline.push(comment);
             }
@@ -159,8 +164,9 @@ fn write(review: &Review, pull: &Pull, new: &[&Reviewed], most: usize, plan: &mu
             _ => listed.extend(&group.all),
         }
     }
-    let body = words::review(review, new, &listed, plan.resolve.len());
-    if inline.is_empty() && listed.is_empty() {
+    let mut body = words::review(review, new, &listed, plan.resolve.len());
+    body += &words::folded(folded, body.len());
+    if inline.is_empty() && listed.is_empty() && folded.is_empty() {
         return;
     }
     plan.review = Some(NewReview { commit: pull.head.clone(), body, comments: inline });
@@ -229,8 +235,8 @@ pub(crate) fn without_lines(review: &Review, new: &NewReview) -> NewReview {
 }
 
 /// How the check run ends. Never green when something could not be reviewed. What stands on lines is not annotated again.
-pub(crate) fn verdict(review: &Review, fail_on: FailOn, on_lines: &HashSet<Fingerprint>) -> Verdict {
-    let is_bare = |reviewed: &&Reviewed| !on_lines.contains(&reviewed.finding.fingerprint);
+pub(crate) fn verdict(review: &Review, fail_on: FailOn, on_lines: &OnLines) -> Verdict {
+    let is_bare = |reviewed: &&Reviewed| !on_lines.contains(&key(&reviewed.finding)) && !reviewed.is_folded();
     let fails = least(fail_on).is_some_and(|least| review.worst().is_some_and(|worst| worst >= least));
     let conclusion = match (fails, review.is_incomplete()) {
         (true, _) => Conclusion::Failure,

@@ -39,10 +39,13 @@ impl Given<'_> {
 
     /// Whether this comment was answered before: by a worker that did not live to say so.
     fn is_answered(&self) -> bool {
-        let mark = answer_mark(self.comment.id);
-        let threads = self.conversation.threads.iter().flat_map(|thread| &thread.comments);
-        threads.chain(&self.conversation.comments).any(|said| said.is_ours && said.body.contains(&mark))
+        is_answered(&self.conversation, &answer_mark(self.comment.id))
     }
+}
+
+fn is_answered(conversation: &Conversation, mark: &str) -> bool {
+    let threads = conversation.threads.iter().flat_map(|thread| &thread.comments);
+    threads.chain(&conversation.comments).any(|said| said.is_ours && said.body.contains(mark))
 }
 
 fn answer_mark(comment: u64) -> String {
@@ -78,14 +81,13 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     /// Does it, and returns what there is to say; nothing where a sign is enough.
     async fn do_as_told(self: &Arc<Self>, order: &Order, given: &Given<'_>) -> Result<Option<String>, Trouble> {
         Ok(match order {
-            Order::Review => {
-                let task = Task::Review { place: given.place.clone(), asked: true };
-                let arrival = Arrival { guid: format!("comment-{}", given.comment.id), tasks: vec![task] };
-                self.on_queue(move |queue| queue.put(&[arrival], clock::now())).await?;
-                None
-            }
+            Order::Review => self.review_later(given, true).await?,
             Order::Pause => self.pause(given.place, true)?,
-            Order::Resume => self.pause(given.place, false)?,
+            Order::Resume => {
+                self.pause(given.place, false)?;
+                // What was pushed meanwhile.
+                self.review_later(given, false).await?
+            }
             Order::Ignore => self.ignore(given).await?,
             Order::Forget => Some(self.forget(given)?),
             Order::Why => Some(self.why(given).await?),
@@ -95,6 +97,27 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
             Order::Help => Some(answer::help(&self.settings.github.name)),
             Order::Unknown(word) => Some(answer::unknown(&self.settings.github.name, word)),
         })
+    }
+
+    async fn review_later(&self, given: &Given<'_>, asked: bool) -> Result<Option<String>, Trouble> {
+        let task = Task::Review { place: given.place.clone(), asked };
+        let arrival = Arrival { guid: format!("comment-{}", given.comment.id), tasks: vec![task] };
+        self.on_queue(move |queue| queue.put(&[arrival], clock::now())).await?;
+        Ok(None)
+    }
+
+    /// Says to whoever gave an order that it was given up; they have only seen that we looked.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub(crate) async fn give_up(&self, place: &Place, comment: &Comment) -> Result<(), Trouble> {
+        let mark = answer_mark(comment.id);
+        let conversation = self.conversation(place).await?;
+        if is_answered(&conversation, &mark) {
+            return Ok(());
+        }
+        let body = format!("I could not do this, and do not try again; the log of whoever runs me says why.\n{mark}\n");
+        Ok(self.forge.reply(place, comment.to, &body).await?)
     }
 
     async fn answer(&self, given: &Given<'_>, words: &str) -> Result<(), Trouble> {

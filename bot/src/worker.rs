@@ -74,6 +74,11 @@ async fn do_one<F: Forge, Q: Queue>(bot: &Arc<Bot<F, Q>>, leased: Leased) {
             return;
         }
     };
+    if let (Task::Command { place, comment }, Ended::Dead { .. }) = (&leased.task, &ended)
+        && let Err(error) = bot.give_up(place, comment).await
+    {
+        tracing::warn!(%place, kind, error = %engine::notice::chain(&error), "nobody could be told that an order was given up");
+    }
     let (result, why) = match &ended {
         Ended::Done => ("done", None),
         Ended::Later { why, .. } => ("later", Some(why.as_str())),

@@ -2,9 +2,11 @@
 
 mod embedder;
 mod model;
+mod share;
 
 pub use embedder::EmbedderSpec;
 pub use model::ModelSpec;
+pub use share::Share;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
@@ -54,6 +56,10 @@ section! {
         recall: RecallConfig = RecallOptions,
         /// Documents from elsewhere.
         docs: DocsConfig = DocsOptions,
+        /// Whether people's answers decide what is said.
+        taste: TasteConfig = TasteOptions,
+        /// What answers count for.
+        feedback: FeedbackConfig = FeedbackOptions,
         /// Settings for some paths only; later entries win.
         overrides: Vec<Override>,
     }
@@ -266,6 +272,48 @@ section! {
         delay_ms: u64,
         /// Whether addresses of this machine and of private networks may be fetched.
         allow_private: bool,
+    }
+}
+
+section! {
+    /// Whether people's answers decide what is said.
+    TasteConfig from TasteOptions {
+        /// Leave out what people answered that they do not want; severe findings are folded away at most.
+        enable: bool,
+        /// What a needless word costs, in parts of what it costs where this is 1: more is quieter.
+        cost: f64,
+        /// The least chance with which an unwanted finding is told all the same, to notice when it is wanted again.
+        explore: Share,
+        /// The answers about a rule that there must be before any of its findings is left out.
+        least_answers: f64,
+        /// The people who must be against a rule, too, unless fewer ever answered anything.
+        least_people: u32,
+        /// The answers by one person about one rule that count, at most.
+        most_of_one: f64,
+        /// Days after which an answer counts half.
+        half_life_days: u32,
+    }
+}
+
+section! {
+    /// What answers count for: an answer is learned from with the sum of its parts' weights, 1 at most.
+    FeedbackConfig from FeedbackOptions {
+        /// A suggestion was taken as it is, or changed.
+        taken: Share,
+        /// The finding was mended in another way.
+        mended: Share,
+        /// Someone said that it is to be left.
+        rejected: Share,
+        /// An emoji.
+        reaction: Share,
+        /// A reply, where it is clear how it is meant.
+        reply: Share,
+        /// A thread was closed, and nothing was done about it.
+        resolved: Share,
+        /// The change was merged with the finding in it.
+        ignored: Share,
+        /// Days after the merge before that counts.
+        ignored_after_days: u32,
     }
 }
 

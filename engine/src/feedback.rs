@@ -1,15 +1,25 @@
 //! What did they answer? An append-only journal: who, with which right, when, to what, and how we know.
 
-use std::{
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+mod journal;
+mod learned;
+mod lessons;
+mod reward;
+mod summary;
+mod weigh;
 
-use rusqlite::{Connection, params};
+pub use journal::{Journal, JournalError};
+pub use learned::Learned;
+pub use lessons::{Adopted, Lesson, Pattern, lessons};
 use serde::{Deserialize, Serialize};
+pub use summary::{Bin, Group, Muted, Rate, Summary, summary};
+pub use weigh::{LESSONS, MOST_NAMED, Weigher};
 
-use crate::{finding::Severity, secret, source::RepoPath};
+use crate::{
+    finding::Severity,
+    review::Review,
+    source::RepoPath,
+    taste::{Say, Subject},
+};
 
 /// How someone answered a suggestion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +49,8 @@ pub enum Kind {
     MergedWithout,
     /// The change was closed and never merged.
     Closed,
-    /// What was answered to this suggestion before is not to be learned from.
+    /// What was answered to this suggestion before is not to be learned from: all of it, or the answer whose key is in
+    /// `what`.
     Forgotten,
 }
 
@@ -96,141 +107,51 @@ pub struct Entry {
     pub evidence: String,
 }
 
-/// Why the journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// SQLite refused.
-    #[error("the journal of answers cannot be used")]
-    Database(#[from] rusqlite::Error),
-    /// A line of it is not what was written.
-    #[error("entry {0} of the journal of answers cannot be read")]
-    Entry(i64, #[source] serde_json::Error),
+/// What was decided about one finding: the other half of an answer, and all there is of what was kept back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+    /// Where, as in [`Entry::place`].
+    pub place: String,
+    /// The finding's fingerprint.
+    pub fingerprint: String,
+    /// Its file.
+    pub path: RepoPath,
+    /// What taste sees of it.
+    pub subject: Subject,
+    /// Its words.
+    pub what: String,
+    /// What was decided.
+    pub say: Say,
+    /// How likely it was held to be taken up.
+    pub probability: f64,
+    /// How likely it was to be posted.
+    pub propensity: f64,
+    /// Why, in words.
+    pub reason: String,
 }
 
-/// Answers in the order they were noticed. Entries are added and read; SQLite itself refuses to change or remove one.
-#[derive(Debug)]
-pub struct Journal(Mutex<Connection>);
-
-impl Journal {
-    /// Opens the journal in this file, or makes it. The file may hold other tables.
-    ///
-    /// # Errors
-    /// [`JournalError::Database`].
-    pub fn open(file: &Path) -> Result<Self, JournalError> {
-        let connection = Connection::open(file)?;
-        connection.busy_timeout(Duration::from_secs(5))?;
-        connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             CREATE TABLE IF NOT EXISTS feedback(
-                 id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, place TEXT NOT NULL, at INTEGER NOT NULL,
-                 entry TEXT NOT NULL) STRICT;
-             CREATE INDEX IF NOT EXISTS feedback_place ON feedback(place);
-             CREATE TRIGGER IF NOT EXISTS feedback_stays BEFORE UPDATE ON feedback
-                 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-             CREATE TRIGGER IF NOT EXISTS feedback_remains BEFORE DELETE ON feedback
-                 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;",
-        )?;
-        Ok(Self(Mutex::new(connection)))
-    }
-
-    /// Adds answers, all or none, with secrets masked. Returns how many were new.
-    ///
-    /// # Errors
-    /// [`JournalError::Database`].
-    pub fn append(&self, entries: &[Entry]) -> Result<usize, JournalError> {
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = connection.transaction()?;
-        let mut new = 0;
-        for entry in entries {
-            let scrubbed = scrub(entry);
-            let text = serde_json::to_string(&scrubbed).unwrap_or_default();
-            let sql = "INSERT OR IGNORE INTO feedback(key, place, at, entry) VALUES (?1, ?2, ?3, ?4)";
-            new += transaction.execute(sql, params![scrubbed.key, scrubbed.place, scrubbed.at, text])?;
-        }
-        transaction.commit()?;
-        Ok(new)
-    }
-
-    /// Every answer in order, or those of one place.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn entries(&self, place: Option<&str>) -> Result<Vec<Entry>, JournalError> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut query =
-            connection.prepare("SELECT id, entry FROM feedback WHERE ?1 IS NULL OR place = ?1 ORDER BY id")?;
-        let rows = query.query_map([place], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (id, text) = row?;
-            serde_json::from_str(&text).map_err(|error| JournalError::Entry(id, error))
+/// What a review decided about its findings, at a place and a time.
+pub fn told(review: &Review, place: &str, at: i64) -> Vec<Told> {
+    let each = review.findings.iter().filter_map(|reviewed| {
+        let (subject, decision) = reviewed.weighed.as_ref()?;
+        Some(Told {
+            at,
+            place: place.to_owned(),
+            fingerprint: reviewed.finding.fingerprint.to_string(),
+            path: reviewed.finding.path.clone(),
+            subject: subject.clone(),
+            what: reviewed.finding.what.clone(),
+            say: decision.say,
+            probability: decision.probability,
+            propensity: decision.propensity,
+            reason: decision.reason.clone(),
         })
-        .collect()
-    }
-}
-
-/// The same answer without secrets in the words people wrote.
-fn scrub(entry: &Entry) -> Entry {
-    let what = entry.what.as_ref().map(|what| secret::mask(what).into_owned());
-    Entry { what, ..entry.clone() }
+    });
+    each.collect()
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test looks what is on disk")]
-mod tests {
-    use super::*;
-
-    fn entry(key: &str, what: Option<&str>) -> Entry {
-        Entry {
-            key: key.into(),
-            at: 1,
-            kind: Kind::Reply,
-            place: "github:acme/demo#1".into(),
-            fingerprint: "0".repeat(32),
-            check: "any/secret".into(),
-            severity: None,
-            path: None,
-            who: "alice".into(),
-            permission: Permission::Write,
-            what: what.map(Into::into),
-            similarity: None,
-            evidence: "comment 7".into(),
-        }
-    }
-
-    fn journal() -> (tempfile::TempDir, Journal) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let journal = Journal::open(&folder.path().join("state.db")).expect("a journal");
-        (folder, journal)
-    }
-
-    #[test]
-    fn an_answer_is_written_once() {
-        let (_folder, journal) = journal();
-        assert_eq!(journal.append(&[entry("a", None), entry("b", None), entry("a", None)]).expect("written"), 2);
-        assert_eq!(journal.append(&[entry("b", None)]).expect("written"), 0);
-        let keys: Vec<_> = journal.entries(None).expect("read").into_iter().map(|entry| entry.key).collect();
-        assert_eq!(keys, ["a", "b"]);
-        assert_eq!(journal.entries(Some("elsewhere")).expect("read"), []);
-    }
-
-    #[test]
-    fn secrets_in_words_are_masked_before_they_are_kept() {
-        let (folder, journal) = journal();
-        let token = concat!("ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH").to_owned();
-        journal.append(&[entry("a", Some(&format!("use {token} then")))]).expect("written");
-        let text = journal.entries(None).expect("read")[0].what.clone().unwrap_or_default();
-        assert!(text.starts_with("use ") && !text.contains(&token), "{text}");
-        drop(journal);
-        let bytes = std::fs::read(folder.path().join("state.db")).expect("the file");
-        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()));
-    }
-
-    #[test]
-    fn nothing_in_it_can_be_changed_or_removed() {
-        let (folder, journal) = journal();
-        journal.append(&[entry("a", None)]).expect("written");
-        let other = Connection::open(folder.path().join("state.db")).expect("opened");
-        assert!(other.execute("DELETE FROM feedback", []).is_err());
-        assert!(other.execute("UPDATE feedback SET entry = '{}'", []).is_err());
-    }
-}
+#[path = "feedback/tests.rs"]
+mod tests;

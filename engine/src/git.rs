@@ -156,6 +156,25 @@ impl Repository {
         &self.common_dir
     }
 
+    /// The project's name: `owner/name` of where it came from, or else its folder's.
+    pub fn project(&self) -> String {
+        let git = self.git();
+        let remote = git.find_remote("origin").ok();
+        let named = remote.as_ref().and_then(|remote| remote.url().ok()).and_then(project_of);
+        let folder = || {
+            let folder = self.work_dir.as_deref().unwrap_or(&self.common_dir);
+            folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        };
+        named.unwrap_or_else(folder)
+    }
+
+    /// Who works here, as their commits will say: the address, or else the name; empty where git knows neither.
+    pub fn person(&self) -> String {
+        let config = self.git().config();
+        let known = |name: &str| config.as_ref().ok().and_then(|config| config.get_string(name).ok());
+        known("user.email").or_else(|| known("user.name")).unwrap_or_default()
+    }
+
     /// This work tree's own git directory.
     pub fn git_dir(&self) -> &Path {
         &self.git_dir
@@ -511,6 +530,15 @@ fn find_commit<'git>(git: &'git Git, revision: &str) -> Result<git2::Commit<'git
             false => RepositoryError::Revision { revision, source },
         }
     })
+}
+
+/// `owner/name` in lower case of an address: the last two parts of its path.
+fn project_of(url: &str) -> Option<String> {
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let mut parts = path.trim_end_matches('/').rsplit(['/', ':']);
+    let name = parts.next().map(|name| name.strip_suffix(".git").unwrap_or(name)).filter(|name| !name.is_empty())?;
+    let owner = parts.next().filter(|owner| !owner.is_empty())?;
+    Some(format!("{owner}/{name}").to_lowercase())
 }
 
 /// The newest ancestor of `local` that the remote is known to have, by its remote-tracking branches.

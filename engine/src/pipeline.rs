@@ -28,6 +28,7 @@ use crate::{
     },
     config::{Config, ConfigError, Level},
     edit::{self, Applicability, Edit},
+    feedback::Weigher,
     finding::{CheckId, Finding, Severity},
     notice::Notice,
     patch::{self, Unproven, VerifiedPatch},
@@ -48,6 +49,7 @@ pub struct Engine {
     workshop: Option<Workshop>,
     recall: Option<Recall>,
     adviser: Option<Adviser>,
+    weigher: Option<Weigher>,
 }
 
 impl Engine {
@@ -71,6 +73,7 @@ impl Engine {
             workshop: None,
             recall: None,
             adviser: None,
+            weigher: None,
         })
     }
 
@@ -92,6 +95,13 @@ impl Engine {
     #[must_use]
     pub fn with_adviser(mut self, adviser: Adviser) -> Self {
         self.adviser = Some(adviser);
+        self
+    }
+
+    /// The same, saying what people's answers show to be wanted unless the configuration says no.
+    #[must_use]
+    pub fn with_weigher(mut self, weigher: Weigher) -> Self {
+        self.weigher = Some(weigher);
         self
     }
 
@@ -189,6 +199,9 @@ impl Engine {
         notices.extend(reading.and_then(explain::trouble));
         notices.sort_by_key(|notice| std::cmp::Reverse(notice.gravity));
         findings.iter_mut().for_each(|reviewed| without_secrets(&mut reviewed.finding));
+        if let Some(weigher) = self.weigher.as_ref().filter(|_| self.config.taste.enable) {
+            weigher.weigh(&mut findings, &change, &files);
+        }
         Review { change, findings, notices, files, spent }
     }
 
@@ -321,7 +334,7 @@ impl Engine {
                     Some(Err(why)) => (None, Some(why)),
                     None => (None, None),
                 };
-                Reviewed { finding: finding.clone(), standing, patch, unproven }
+                Reviewed { finding: finding.clone(), standing, patch, unproven, weighed: None }
             })
             .collect()
     }

@@ -11,6 +11,7 @@ use crate::{
     patch::{Unproven, VerifiedPatch},
     source::{RepoPath, SourceFile},
     suggest::Spent,
+    taste::{Decision, Say, Subject},
 };
 
 /// Everything one run has to say.
@@ -39,6 +40,15 @@ pub struct Reviewed {
     pub patch: Option<VerifiedPatch>,
     /// Why its fix is no patch.
     pub unproven: Option<Unproven>,
+    /// What people's answers say of it, where they were asked.
+    pub weighed: Option<(Subject, Decision)>,
+}
+
+impl Reviewed {
+    /// Whether it is told where nobody has to look.
+    pub fn is_folded(&self) -> bool {
+        self.weighed.as_ref().is_some_and(|(_, decision)| decision.say == Say::Collapse)
+    }
 }
 
 /// Whether a finding is told. Nothing is ever dropped: silence can be explained.
@@ -58,6 +68,11 @@ pub enum Standing {
     },
     /// It is in the baseline.
     Baseline,
+    /// People answered that it is not wanted.
+    Muted {
+        /// Which answers, in words.
+        because: String,
+    },
     /// The model is less sure of it than `suggest.min_confidence` asks for.
     Unsure,
     /// The model found more than `suggest.max_findings`.

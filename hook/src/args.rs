@@ -70,6 +70,10 @@ pub(crate) enum Command {
     Model(Model),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
+    /// What people's answers come to: list, explain, forget, export.
+    Lessons(Lessons),
+    /// What was said, what became of it, and what was left alone.
+    Report(Report),
     /// Print shell completions.
     Completions {
         /// The shell.
@@ -77,6 +81,61 @@ pub(crate) enum Command {
     },
     /// Print the man page.
     Man,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Lessons {
+    /// Another journal than the repository's: a bot's `state.db`.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) journal: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: LessonsCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LessonsCommand {
+    /// The patterns that the answers make clear, and those agreed on.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The answers behind a lesson, or one answer.
+    Explain {
+        /// A lesson's id, or the beginning of it, or an answer as `#12`.
+        which: String,
+    },
+    /// Learn no more from the answers behind a lesson, or from one answer.
+    Forget {
+        /// A lesson's id, or the beginning of it, or an answer as `#12`.
+        which: String,
+    },
+    /// The lessons as `.apprentice/lessons.toml`; a team agrees by committing it.
+    Export {
+        /// Write the file instead of standard output.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Report {
+    /// Another journal than the repository's: a bot's `state.db`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) journal: Option<PathBuf>,
+    /// How to write it: a page, one object, or every decision on a line.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Markdown)]
+    pub(crate) format: ReportFormat,
+    /// Write it to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Markdown,
+    Json,
+    Jsonl,
 }
 
 #[derive(clap::Args, Default)]

@@ -13,8 +13,11 @@ mod files;
 mod hook;
 mod ignore;
 mod index;
+mod journal;
+mod lessons;
 mod linters;
 mod model;
+mod report;
 mod review;
 mod rules;
 mod search;
@@ -65,6 +68,8 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Summarize(summarize) => advice::summarize(args, summarize),
         Command::Model(model) => model::run(args, model),
         Command::Eval(eval) => eval::run(args, eval),
+        Command::Lessons(given) => lessons::run(args, given),
+        Command::Report(given) => report::run(args, given),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "apprentice", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -34,7 +34,8 @@ pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> 
         versions = self::versions(&setup, review)?;
     }
     versions.notices.extend(notices);
-    let done = engine.review(versions);
+    let mut done = engine.review(versions);
+    done.notices.extend(setup.tell(&done));
     if review.write_baseline {
         return write_baseline(&setup, &done);
     }

@@ -101,7 +101,7 @@ impl Setup {
 
     /// The same without a model.
     pub(crate) fn engine_without_model(&self) -> Result<(Engine, Vec<Notice>)> {
-        let (rules, notices) = self.rules()?;
+        let (rules, mut notices) = self.rules()?;
         let engine = Engine::new(self.config.clone(), rules, self.baseline()?)?
             .ignoring(self.ignored()?)
             .with_workshop(self.workshop());
@@ -109,7 +109,9 @@ impl Setup {
             Some(recall) => engine.with_recall(recall),
             None => engine,
         };
-        Ok((engine, notices))
+        let (weigher, more) = self.weigher();
+        notices.extend(more);
+        Ok((if let Some(weigher) = weigher { engine.with_weigher(weigher) } else { engine }, notices))
     }
 
     /// The model that is configured, with what it said before. One that cannot be had is told: rules review without it,

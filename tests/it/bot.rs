@@ -9,6 +9,7 @@ mod killed;
 mod orders;
 mod payloads;
 mod security;
+mod taste;
 mod setup;
 
 use std::{

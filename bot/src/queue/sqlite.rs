@@ -109,6 +109,17 @@ impl Queue for Sqlite {
             })
             .optional()?;
         let Some((id, task, attempts, created, lease)) = next else { return Ok(None) };
+        let task: Task = match serde_json::from_str(&task) {
+            Ok(task) => task,
+            Err(error) => {
+                // Of another version, or damaged: it must not stop those behind it.
+                transaction
+                    .prepare_cached("UPDATE task SET state = 'dead', why = ?2, changed = ?3 WHERE id = ?1")?
+                    .execute(params![id, format!("it cannot be read: {error}"), now])?;
+                transaction.commit()?;
+                return Err(error.into());
+            }
+        };
         transaction
             .prepare_cached(
                 "UPDATE task SET state = 'leased', lease = ?2, lease_until = ?3, attempts = attempts + 1, changed = ?4
@@ -116,7 +127,7 @@ impl Queue for Sqlite {
             )?
             .execute(params![id, lease + 1, now + millis(patience), now])?;
         transaction.commit()?;
-        Ok(Some(Leased { id, task: serde_json::from_str(&task)?, attempts, created, lease: lease + 1 }))
+        Ok(Some(Leased { id, task, attempts, created, lease: lease + 1 }))
     }
 
     fn renew(&self, leased: &Leased, now: i64, patience: Duration) -> Result<bool, QueueError> {
@@ -168,16 +179,20 @@ impl Queue for Sqlite {
 
     fn dead(&self) -> Result<Vec<DeadLetter>, QueueError> {
         let connection = self.workers();
-        let sql = "SELECT id, task, attempts, why, changed FROM task WHERE state = 'dead' ORDER BY id DESC";
+        let sql = "SELECT id, kind, place, attempts, why, changed FROM task WHERE state = 'dead' ORDER BY id DESC";
         let mut dead = connection.prepare_cached(sql)?;
         let rows = dead.query_map([], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get::<_, Option<String>>(3)?, row.get(4)?))
+            let why: Option<String> = row.get(4)?;
+            Ok(DeadLetter {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                place: row.get(2)?,
+                attempts: row.get(3)?,
+                why: why.unwrap_or_default(),
+                at: row.get(5)?,
+            })
         })?;
-        rows.map(|row| {
-            let (id, task, attempts, why, at) = row?;
-            Ok(DeadLetter { id, task: serde_json::from_str(&task)?, attempts, why: why.unwrap_or_default(), at })
-        })
-        .collect()
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn revive(&self, id: Option<i64>, now: i64) -> Result<usize, QueueError> {

@@ -9,7 +9,7 @@ use engine::{
     source::RepoPath,
 };
 
-use super::markers;
+use super::{key, markers};
 use crate::forge::{Conversation, Thread};
 
 /// What we said before, by fingerprint. One fingerprint may stand in several files: it is the defect's text.
@@ -43,11 +43,6 @@ impl<'a> Before<'a> {
             *before.listed.entry(marker.fingerprint).or_default() += 1;
         }
         before
-    }
-
-    /// The fingerprints that threads are about.
-    pub(super) fn on_lines(&self) -> impl Iterator<Item = Fingerprint> {
-        self.threads.keys().copied()
     }
 
     /// Every thread of ours once, by its node.
@@ -93,15 +88,15 @@ impl<'a> Before<'a> {
 
 impl<'a> Known<'a> {
     fn note(&mut self, finding: &Finding, thread: Option<&'a Thread>) {
-        self.said.insert((finding.fingerprint, finding.path.clone()), thread);
+        self.said.insert(key(finding), thread);
     }
 
     pub(super) fn is_said(&self, finding: &Finding) -> bool {
-        self.said.contains_key(&(finding.fingerprint, finding.path.clone()))
+        self.said.contains_key(&key(finding))
     }
 
     pub(super) fn thread(&self, finding: &Finding) -> Option<&'a Thread> {
-        self.said.get(&(finding.fingerprint, finding.path.clone())).copied().flatten()
+        self.said.get(&key(finding)).copied().flatten()
     }
 
     pub(super) fn is_alive(&self, thread: &Thread) -> bool {

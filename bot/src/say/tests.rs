@@ -60,7 +60,7 @@ fn found(file: &SourceFile, (from, to): (u32, u32), what: &str, edits: &[Edit]) 
         fix: None,
     };
     let patch = (!edits.is_empty()).then(|| patch_of(file, &finding, edits.to_vec()).expect("proven"));
-    Reviewed { finding, standing: Standing::Told, patch, unproven: None }
+    Reviewed { finding, standing: Standing::Told, patch, unproven: None, weighed: None }
 }
 
 fn patch_of(file: &SourceFile, finding: &Finding, edits: Vec<Edit>) -> Option<VerifiedPatch> {
@@ -99,13 +99,9 @@ fn pull() -> Pull {
 }
 
 fn plan_at_most(review: &Review, conversation: &Conversation, most_comments: usize) -> Plan {
-    let terms = Terms {
-        most_comments,
-        closed_by_us: &|thread| thread.resolved_by.as_deref() == Some(US),
-        hushed: &HashSet::new(),
-    };
+    let terms = Terms { most_comments, closed_by_us: &|thread| thread.resolved_by.as_deref() == Some(US) };
     // What stands on lines already is no deed.
-    Plan { on_lines: HashSet::new(), ..plan(review, &pull(), conversation, &terms) }
+    Plan { on_lines: OnLines::new(), ..plan(review, &pull(), conversation, &terms) }
 }
 
 fn planned(review: &Review, conversation: &Conversation) -> Plan {
@@ -237,6 +233,14 @@ fn the_same_defect_in_another_file_is_another_one() {
     let words = plan_at_most(&of(&["a.py", "b.py", "c.py"]), &Conversation::default(), 1);
     let listed = carried_out(&words, Conversation::default());
     assert_eq!(planned(&of(&["a.py", "b.py", "c.py"]), &listed), Plan::default());
+    // And is annotated, for it stands on no line.
+    let three = of(&["a.py", "b.py", "c.py"]);
+    let terms = Terms { most_comments: 1, closed_by_us: &|_| false };
+    for conversation in [Conversation::default(), listed.clone()] {
+        let on_lines = plan(&three, &pull(), &conversation, &terms).on_lines;
+        let annotated = verdict(&three, FailOn::Error, &on_lines).annotations;
+        assert_eq!(annotated.iter().map(|one| one.path.as_str()).collect::<Vec<_>>(), ["b.py", "c.py"]);
+    }
     assert_eq!(paths(&planned(&of(&["a.py", "b.py", "c.py", "d.py"]), &listed)), ["d.py"]);
 }
 
@@ -248,7 +252,7 @@ fn after_an_incomplete_review_nothing_is_closed() {
     review.findings.clear();
     review.notices.push(engine::notice::Notice::failure("ruff", "did not run"));
     assert_eq!(planned(&review, &open), Plan::default());
-    assert_eq!(verdict(&review, FailOn::Error, &HashSet::new()).conclusion, Conclusion::Neutral);
+    assert_eq!(verdict(&review, FailOn::Error, &OnLines::new()).conclusion, Conclusion::Neutral);
 }
 
 #[test]

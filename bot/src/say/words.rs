@@ -1,13 +1,13 @@
 //! How is it put? Markdown in which nothing of a change, a rule or a model can link, mention, load or hide anything.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use engine::{
     edit::Applicability,
     finding::{Finding, Severity},
     git::CommitId,
     report::markdown::{self, code, fence},
-    review::{Review, Reviewed},
+    review::{Review, Reviewed, Standing},
     secret,
 };
 
@@ -115,6 +115,43 @@ pub(super) fn list(listed: &[&Reviewed], above: usize) -> String {
     out
 }
 
+/// Findings too severe to keep quiet about, which people answered that they do not want: where nobody has to look.
+pub(super) fn folded(folded: &[&Reviewed], above: usize) -> String {
+    if folded.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n<details><summary>{} folded away, as people answered</summary>\n\n", folded.len());
+    for reviewed in folded {
+        if above + out.len() > LONGEST {
+            out += "- …\n";
+            break;
+        }
+        let why = reviewed.weighed.as_ref().map(|(_, decision)| plain(&decision.reason)).unwrap_or_default();
+        let _ = writeln!(out, "- {}: {why}", line(&reviewed.finding));
+        let _ = writeln!(out, "{}", Marker::of(&reviewed.finding).write());
+    }
+    out + "\n</details>\n"
+}
+
+/// What is left alone, by check, with why.
+fn muted(review: &Review) -> String {
+    let mut by: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for reviewed in &review.findings {
+        if let Standing::Muted { because } = &reviewed.standing {
+            by.entry(&reviewed.finding.check.0).or_insert((0, because)).0 += 1;
+        }
+    }
+    let many: usize = by.values().map(|(many, _)| many).sum();
+    if many == 0 {
+        return String::new();
+    }
+    let mut out = format!("\n<details><summary>{many} left alone, as people answered</summary>\n\n");
+    for (check, (many, because)) in by {
+        let _ = writeln!(out, "- {many} of {}: {}", code(check), plain(because));
+    }
+    out + "\n</details>\n"
+}
+
 fn counts(errors: usize, warnings: usize, infos: usize) -> String {
     let count = |many: usize, one: &str| match many {
         0 => None,
@@ -159,6 +196,7 @@ pub(super) fn summary(review: &Review) -> String {
         }
         let _ = writeln!(out, "- {}", line(&reviewed.finding));
     }
+    out += &muted(review);
     let others = review.notices.len() - failures(review).count();
     if others > 0 {
         let _ = writeln!(out, "\n<details><summary>Notes</summary>\n");

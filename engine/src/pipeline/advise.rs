@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
             true => self.standing(change, file, excerpt, &finding, findings, own),
             false => Standing::Allowed { reason: "switched off in the configuration".into() },
         };
-        let mut reviewed = Reviewed { finding, standing, patch: None, unproven: None };
+        let mut reviewed = Reviewed { finding, standing, patch: None, unproven: None, weighed: None };
         if reviewed.standing == Standing::Told {
             self.patch(change, file, excerpt, &found.remark, &mut reviewed);
         }

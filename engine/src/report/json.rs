@@ -12,6 +12,7 @@ use crate::{
     review::{Counts, Review, Reviewed},
     source::{SourceFile, Span},
     suggest::Spent,
+    taste::Say,
 };
 
 /// A whole review.
@@ -98,6 +99,20 @@ struct Told<'a> {
     /// Why its fix is only words.
     #[serde(skip_serializing_if = "Option::is_none")]
     unproven: Option<String>,
+    /// What people's answers say of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taste: Option<Weighed<'a>>,
+}
+
+/// What people's answers say of a finding.
+#[derive(Serialize, JsonSchema)]
+struct Weighed<'a> {
+    /// How likely it is taken up, 0 to 1.
+    p: f64,
+    /// Whether it is told where it is seen; a severe one that is not wanted is folded away.
+    posted: bool,
+    /// Why.
+    reason: &'a str,
 }
 
 /// Lines and columns are 1-based, columns count UTF-8 bytes, the end is exclusive.
@@ -213,6 +228,11 @@ fn finding<'a>(review: &'a Review, id: usize, reviewed: &'a Reviewed) -> Told<'a
         url: url.as_deref(),
         patch: review.file(path).and_then(|file| patch(file, reviewed)),
         unproven: reviewed.unproven.as_ref().map(ToString::to_string),
+        taste: reviewed.weighed.as_ref().map(|(_, decision)| Weighed {
+            p: decision.probability,
+            posted: decision.say == Say::Post,
+            reason: &decision.reason,
+        }),
     }
 }
 

@@ -16,7 +16,10 @@ pub(super) fn render(review: &Review) -> String {
     let reported: Vec<&Reviewed> = review
         .findings
         .iter()
-        .filter(|reviewed| matches!(reviewed.standing, Standing::Told | Standing::Allowed { .. } | Standing::Baseline))
+        .filter(|reviewed| {
+            let standing = &reviewed.standing;
+            matches!(standing, Standing::Told | Standing::Allowed { .. } | Standing::Baseline | Standing::Muted { .. })
+        })
         .collect();
     let mut rules: Vec<&Reviewed> = reported.clone();
     rules.sort_by(|a, b| a.finding.check.cmp(&b.finding.check));
@@ -115,6 +118,9 @@ fn result(review: &Review, reviewed: &Reviewed, index: Option<usize>) -> Value {
             result["suppressions"] = json!([{ "kind": "inSource", "justification": reason }])
         }
         Standing::Baseline => result["suppressions"] = json!([{ "kind": "external" }]),
+        Standing::Muted { because } => {
+            result["suppressions"] = json!([{ "kind": "external", "justification": because }])
+        }
         _ => {}
     }
     if let (Some(patch), Some(file)) = (&reviewed.patch, review.file(&finding.path)) {

@@ -1,6 +1,10 @@
 //! The review for people, in a terminal.
 
-use std::{collections::HashSet, fmt::Write as _, ops::Range};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write as _,
+    ops::Range,
+};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
@@ -27,16 +31,39 @@ pub(super) fn render(review: &Review, color: Color) -> String {
     };
     let mut out = String::new();
     let mut explained = HashSet::new();
-    for reviewed in review.told() {
+    for reviewed in review.told().filter(|reviewed| !reviewed.is_folded()) {
         // What a model says of one place holds for that place alone.
         let first = explained.insert(reviewed.finding.check.clone()) || reviewed.finding.check.0.starts_with("model/");
         let groups = groups(review, reviewed, first);
         out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
     }
+    quiet(review, &mut out);
     notices(review, &mut out);
     summary(review, explained.len(), &mut out);
     out
+}
+
+/// What people's answers fold away or keep quiet, a line each, with why.
+fn quiet(review: &Review, out: &mut String) {
+    for reviewed in review.told().filter(|reviewed| reviewed.is_folded()) {
+        let Some((_, decision)) = &reviewed.weighed else { continue };
+        let finding = &reviewed.finding;
+        let line = format!(
+            "folded: {}: {}:{}: {} [{}] ({})",
+            finding.severity, finding.path, finding.span.from.line, finding.what, finding.check, decision.reason
+        );
+        let _ = writeln!(out, "{}", harmless(&line));
+    }
+    let mut muted: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for reviewed in &review.findings {
+        if let Standing::Muted { because } = &reviewed.standing {
+            muted.entry(&reviewed.finding.check.0).or_insert((0, because)).0 += 1;
+        }
+    }
+    for (check, (many, because)) in muted {
+        let _ = writeln!(out, "{}", harmless(&format!("left alone: {many} of {check} ({because})")));
+    }
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -197,6 +224,7 @@ fn silence(review: &Review, counts: Counts) -> String {
         (of(|standing| matches!(standing, Standing::Untouched | Standing::Older)), "on lines you did not touch"),
         (of(|standing| matches!(standing, Standing::Allowed { .. })), "allowed by comments"),
         (of(|standing| matches!(standing, Standing::Baseline)), "in the baseline"),
+        (of(|standing| matches!(standing, Standing::Muted { .. })), "left alone as people answered"),
         (of(|standing| matches!(standing, Standing::Repeated { .. })), "said by another check"),
         (of(|standing| matches!(standing, Standing::Unsure)), "of which the model is not sure"),
         (of(|standing| matches!(standing, Standing::OverLimit)), "beyond suggest.max_findings"),

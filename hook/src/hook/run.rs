@@ -90,7 +90,9 @@ fn after_merge(args: &Args) -> Result<ExitCode> {
 fn review_of(setup: &Setup, mut versions: Versions) -> Result<Review> {
     let (engine, notices) = setup.engine()?;
     versions.notices.extend(notices);
-    Ok(engine.review(versions))
+    let mut review = engine.review(versions);
+    review.notices.extend(setup.tell(&review));
+    Ok(review)
 }
 
 fn conclude(setup: &Setup, done: &Review, way_out: &str) -> Result<ExitCode> {

@@ -1,7 +1,7 @@
 //! Does it do what it is told, by whom it may be told, once?
 
 use engine::feedback::Kind;
-use forge::{Forge, Repo, Thread};
+use forge::{Fault, Forge, Repo, Thread, What};
 
 use super::{BEFORE, HASTY, Serving, WRONG, assert_clean, assert_said_once, concluded, demo, opened, ours, wait};
 
@@ -128,6 +128,7 @@ fn a_draft_is_reviewed_when_asked_for() {
 #[test]
 fn what_is_to_be_ignored_stays_ignored() {
     let scene = reviewed();
+    assert_eq!(scene.repo.check_runs(&scene.head)[0].conclusion.as_deref(), Some("failure"));
     let (said, signs) = scene.say_in("yaml", "bob", "@apprentice ignore");
     assert_eq!((said, signs), (Vec::new(), strings(&["eyes", "+1"])));
     assert_eq!(scene.thread("yaml").resolved_by.as_deref(), Some(US));
@@ -142,6 +143,45 @@ fn what_is_to_be_ignored_stays_ignored() {
         assert_eq!(thread.comments.len(), 2, "{thread:#?}");
         assert_said_once(&scene.repo, (scene.pull, &head), 2);
     }
+    // Nothing that counts is left: the check is green, and says what was left alone.
+    scene.say_in("identity", "bob", "@apprentice ignore");
+    let head = scene.push("load.py", &format!("# at last\n{WRONG}"));
+    assert_eq!(concluded(&scene.bot, &scene.repo, &head), "success");
+    let run = scene.repo.check_runs(&head).swap_remove(0);
+    assert!(
+        run.output["summary"].as_str().is_some_and(|text| text.contains("2 left alone, as people answered")),
+        "{run:#?}"
+    );
+    assert_clean(&scene.forge);
+}
+
+#[test]
+fn resumed_it_looks_at_what_was_pushed_meanwhile() {
+    let scene = reviewed();
+    scene.say("bob", "@apprentice pause");
+    let unread = scene.push("more.py", "def f(b):\n    return b is \"x\"\n");
+    scene.bot.idle(&scene.forge);
+    assert!(scene.repo.check_runs(&unread).is_empty());
+    scene.say("bob", "@apprentice resume");
+    assert_eq!(concluded(&scene.bot, &scene.repo, &unread), "failure");
+    scene.bot.idle(&scene.forge);
+    assert_said_once(&scene.repo, (scene.pull, &unread), 3);
+    assert_clean(&scene.forge);
+}
+
+#[test]
+fn an_order_that_is_given_up_is_not_passed_over_in_silence() {
+    let (forge, repo) = demo(&[("load.py", BEFORE)]);
+    let bot = Serving::start(&forge, &format!("{HASTY}attempts = 2\n"));
+    let (pull, head) = opened(&repo);
+    concluded(&bot, &repo, &head);
+    bot.idle(&forge);
+    let scene = Scene { forge, repo, bot, pull, head };
+    // Each try to answer meets a fault; what is said at the end does not.
+    scene.forge.fault(Fault::once("POST", "/comments$|/replies$", What::Status(422, Vec::new())).times(2));
+    let (said, _) = scene.say_in("yaml", "alice", "@apprentice why");
+    assert!(said.len() == 1 && said[0].contains("I could not do this"), "{said:?}; {}", scene.bot.log());
+    scene.bot.run(&["redeliver"]).expect_code(0).expect_said("command acme/demo#1");
     assert_clean(&scene.forge);
 }
 
