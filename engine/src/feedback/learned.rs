@@ -156,6 +156,11 @@ pub(super) fn settle(
     due.iter().try_for_each(|about| renew(transaction, about, rules, now))
 }
 
+/// A person in what is learned, which teams share: the same everywhere, and not the name.
+pub(super) fn pseudonym(who: &str) -> String {
+    if who.is_empty() { String::new() } else { blake3::hash(who.as_bytes()).to_hex().chars().take(16).collect() }
+}
+
 fn add(
     transaction: &Transaction<'_>,
     subject: i64,
@@ -163,18 +168,18 @@ fn add(
     learning: Learning,
     times: i64,
 ) -> Result<(), JournalError> {
-    let sums = Sums::of(answer, learning);
+    let (sums, who) = (Sums::of(answer, learning), pseudonym(&answer.who));
     let (answers, weight, reward) = (times * sums.answers, times as f64 * sums.weight, times as f64 * sums.reward);
     transaction
         .prepare_cached(
             "INSERT INTO learned_sum VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(subject, who) DO UPDATE
              SET answers = answers + ?3, weight = weight + ?4, reward = reward + ?5",
         )?
-        .execute(params![subject, answer.who, answers, weight, reward])?;
+        .execute(params![subject, who, answers, weight, reward])?;
     // Nothing is left of the last answer, not even what rounding would leave.
     transaction
         .prepare_cached("DELETE FROM learned_sum WHERE subject = ?1 AND who = ?2 AND answers <= 0")?
-        .execute(params![subject, answer.who])?;
+        .execute(params![subject, who])?;
     Ok(())
 }
 

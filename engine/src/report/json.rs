@@ -229,7 +229,8 @@ fn finding<'a>(review: &'a Review, id: usize, reviewed: &'a Reviewed) -> Told<'a
         patch: review.file(path).and_then(|file| patch(file, reviewed)),
         unproven: reviewed.unproven.as_ref().map(ToString::to_string),
         taste: reviewed.weighed.as_ref().map(|(_, decision)| Weighed {
-            p: decision.probability,
+            // More digits than anybody could mean would differ between machines.
+            p: (decision.probability * 1e4).round() / 1e4,
             posted: decision.say == Say::Post,
             reason: &decision.reason,
         }),
