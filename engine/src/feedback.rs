@@ -1,5 +1,7 @@
 //! What did they answer? An append-only journal: who, with which right, when, to what, and how we know.
 
+pub mod emotion;
+
 use std::{
     path::Path,
     sync::{Mutex, PoisonError},

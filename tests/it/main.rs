@@ -16,4 +16,5 @@ mod models;
 mod recall;
 mod redteam;
 mod repositories;
+mod sentiment;
 mod walls;
