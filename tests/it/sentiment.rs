@@ -1,5 +1,4 @@
 //! Does `apprentice eval` measure how replies are read?
-#![expect(clippy::disallowed_methods, reason = "a test writes the rows that are measured")]
 
 use kit::TempRepo;
 use serde_json::{Value, json};

