@@ -3,9 +3,10 @@
 //! `cargo run --release -p apprentice-engine --example train_emotion -- ROWS.jsonl [MORE.jsonl …] --out
 //! config/emotion.bin [--folds 10] [--repeats 3] [--predictions FILE]`
 //!
-//! The first file is what is measured; rows of the others are only ever learned from. Every choice (penalty, weight of
-//! the other rows, temperature, weight of negative in a decision) is made inside the learning part of a fold, by folds
-//! of its own. Rows with the same text are in the same fold. The same rows give the same bytes.
+//! `--repeats 0` only makes the weights. The first file is what is measured; rows of the others are only ever learned
+//! from. Every choice (penalty, weight of the other rows, temperature, weight of negative in a decision) is made inside
+//! the learning part of a fold, by folds of its own. Rows with the same text are in the same fold. The same rows give
+//! the same bytes.
 #![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "a recipe, run by hand")]
 
 mod fit;
@@ -35,10 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = Arguments::read()?;
     let rows = Rows::read(&arguments.files)?;
     println!("{} rows measured, {} more to learn from", rows.measured.len(), rows.others.len());
-    let cases: Vec<Vec<Predicted<3>>> = (0..arguments.repeats).map(|r| cross(&rows, arguments.folds, r)).collect();
-    report(&rows, &cases);
-    let emotions: Vec<_> = (0..arguments.repeats).map(|r| cross_emotion(&rows, arguments.folds, r)).collect();
-    report_emotion(&rows, &emotions);
+    let repeats = 0..arguments.repeats;
+    let cases: Vec<_> = repeats.clone().map(|repeat| cross(&rows, arguments.folds, repeat)).collect();
+    let emotions: Vec<_> = repeats.map(|repeat| cross_emotion(&rows, arguments.folds, repeat)).collect();
+    if arguments.repeats > 0 {
+        report(&rows, &cases);
+        report_emotion(&rows, &emotions);
+    }
     if let Some(file) = arguments.predictions.take() {
         std::fs::write(file, predictions(&rows, &cases)?)?;
     }
@@ -156,7 +160,7 @@ fn inner(learned: &[&Reply], fold_of: &[usize], model: impl Fn(&[&Reply]) -> Mat
 }
 
 fn polarity(rows: &Rows, learned: &[&Reply], settings: Settings) -> Matrix<3> {
-    let others = rows.others.iter().map(|reply| (reply, settings.others));
+    let others = rows.others.iter().map(|reply| (reply, settings.others * reply.weight));
     let samples: Vec<Sample<'_, 3>> = learned
         .iter()
         .map(|&reply| (reply, 1.0))
@@ -225,9 +229,11 @@ fn cross_emotion(rows: &Rows, count: usize, seed: usize) -> Vec<Predicted<4>> {
 /// Weights of the emotion, and the temperature that inner folds speak for.
 fn emotion(rows: &Rows, learned: &[&Reply]) -> (Matrix<4>, f64) {
     let model = |part: &[&Reply]| {
-        let labeled = part
-            .iter()
-            .filter_map(|reply| reply.emotion.map(|target| Sample { numbers: &reply.numbers, target, weight: 1.0 }));
+        let others = rows.others.iter().map(|reply| (reply, OTHERS[0] * reply.weight));
+        let all = part.iter().map(|reply| (*reply, 1.0)).chain(others);
+        let labeled = all.filter_map(|(reply, weight)| {
+            reply.emotion.map(|target| Sample { numbers: &reply.numbers, target, weight })
+        });
         fit(&labeled.collect::<Vec<_>>(), rows.numbers, 1.0)
     };
     let fold_of = folds(learned, INNER, 7);

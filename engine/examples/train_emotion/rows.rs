@@ -18,6 +18,12 @@ struct Row {
     votes: Vec<Polarity>,
     #[serde(default)]
     emotions: Option<Vec<String>>,
+    #[serde(default = "one")]
+    weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// A reply as numbers.
@@ -28,6 +34,8 @@ pub(crate) struct Reply {
     pub(crate) target: [f64; 3],
     /// Satisfaction, frustration, confusion, neutral; none where nobody was asked.
     pub(crate) emotion: Option<[f64; 4]>,
+    /// How much it counts beside other rows of its kind.
+    pub(crate) weight: f64,
     /// The same for texts that differ in case and white space alone.
     same: String,
 }
@@ -66,6 +74,7 @@ fn reply(row: &Row) -> Reply {
         polarity: row.polarity as usize,
         target: target(row),
         emotion: row.emotions.as_deref().map(|labels| emotions(labels, is_regret(row))),
+        weight: row.weight,
         same: words.join(" "),
     }
 }
