@@ -1,8 +1,8 @@
 //! How do numbers become probabilities? Two multinomial logistic regressions, compiled in.
 //!
 //! The file, little-endian: `APEMOTE1` · u32 numbers of a reply · f32 weight of negative, neutral and positive in a
-//! decision · f32 polarity\[numbers + 1\]\[3\] · f32 emotion\[numbers + 1\]\[4\], the last row of each being the bias. The
-//! temperatures that calibrate them are multiplied in.
+//! decision · f32 polarity\[numbers + 1\]\[3\] · f32 emotion\[numbers + 1\]\[4\], the last row of each being the
+//! bias. The temperatures that calibrate them are multiplied in.
 
 use super::features;
 
