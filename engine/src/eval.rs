@@ -6,6 +6,7 @@
 
 mod advice;
 pub mod retrieval;
+pub mod sentiment;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -71,8 +72,8 @@ pub enum EvalError {
     },
     /// No kind of labelled data has these fields.
     #[error(
-        "the rows are of no known kind: expected `code` with `positives`, `buggy` with `fixed`, or `query` with \
-             `relevant_idx` and a corpus"
+        "the rows are of no known kind: expected `code` with `positives`, `buggy` with `fixed`, `text` with \
+             `polarity`, or `query` with `relevant_idx` and a corpus"
     )]
     UnknownKind,
     /// There is nothing in it.
@@ -86,11 +87,11 @@ pub enum EvalError {
 /// The score of one run, as `eval --format json` writes it.
 #[derive(Debug, Serialize)]
 pub struct Score {
-    /// `findings`, `defects` or `retrieval`.
+    /// `findings`, `defects`, `sentiment` or `retrieval`.
     pub kind: &'static str,
     /// Rows scored.
     pub rows: usize,
-    /// Means over sources; of retrieval, what ships.
+    /// Means over sources; of retrieval, what ships; of sentiment, all rows together.
     #[serde(rename = "macro")]
     pub mean: BTreeMap<&'static str, f64>,
     /// The same measures a source, with the counts they come from.
@@ -121,6 +122,8 @@ pub fn score(engine: &Engine, jsonl: &str) -> Result<Score, EvalError> {
         ("findings", tally(engine, &lines, |row: FindingsRow| findings_row(engine, &row))?)
     } else if first.contains_key("buggy") && first.contains_key("fixed") {
         ("defects", tally(engine, &lines, |row: DefectsRow| defects_row(engine, &row))?)
+    } else if first.contains_key("text") && first.contains_key("polarity") {
+        return sentiment::score(&lines);
     } else {
         return Err(EvalError::UnknownKind);
     };

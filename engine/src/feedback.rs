@@ -1,5 +1,6 @@
 //! What did they answer? An append-only journal: who, with which right, when, to what, and how we know.
 
+pub mod emotion;
 mod journal;
 mod learned;
 mod lessons;

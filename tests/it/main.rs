@@ -16,5 +16,6 @@ mod models;
 mod recall;
 mod redteam;
 mod repositories;
+mod sentiment;
 mod taste;
 mod walls;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Kind, Permission};
+use super::{Entry, Kind, Permission, emotion};
 use crate::{
     config::{FeedbackConfig, Share},
     taste::{Answer, Subject},
@@ -117,6 +117,6 @@ fn liked(emoji: &str) -> Option<f64> {
 }
 
 /// What a reply feels like, from -1 to 1; nothing where that is not sure.
-fn felt(_words: &str) -> Option<f64> {
-    None
+fn felt(words: &str) -> Option<f64> {
+    emotion::read(words).signal()
 }

@@ -112,8 +112,8 @@ fn sums(journal: &Journal, now: i64) -> Vec<String> {
         .flat_map(|(subject, by)| {
             by.iter().map(move |(who, sums)| {
                 let known = ["alice", "bob", "carol", "p"].into_iter().find(|known| learned::pseudonym(known) == *who);
-            let who = known.unwrap_or(who);
-            format!("{} {who} {} {:.9}", subject.rule, sums.answers, sums.reward / sums.weight)
+                let who = known.unwrap_or(who);
+                format!("{} {who} {} {:.9}", subject.rule, sums.answers, sums.reward / sums.weight)
             })
         })
         .collect()
@@ -204,4 +204,25 @@ fn a_reply_with_a_secret_and_a_finding_with_one_are_masked() {
     drop(journal);
     let bytes = std::fs::read(folder.path().join("state.db")).expect("the file");
     assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()));
+}
+
+#[test]
+fn a_reply_counts_where_it_is_clear_how_it_is_meant() {
+    let (_folder, journal) = journal();
+    let words = [
+        ("f1", "Good catch, thank you! Fixed."),
+        ("f2", "This is wrong and annoying, please stop suggesting this."),
+        ("f3", "I moved it to the other file."),
+    ];
+    for (fingerprint, words) in words {
+        journal.tell(&[about(&format!("x/{fingerprint}"), fingerprint)]).expect("told");
+        let reply = Entry { what: Some(words.into()), ..given(words, fingerprint, Kind::Reply, "alice") };
+        journal.append(&[reply]).expect("written");
+    }
+    let rewards: Vec<(String, f64)> =
+        journal.learned(NOW).expect("learned").into_iter().map(|one| (one.fingerprint, one.answer.reward)).collect();
+    let of = |fingerprint: &str| rewards.iter().find(|(one, _)| one == fingerprint).map(|(_, reward)| *reward);
+    assert!(of("f1").is_some_and(|reward| reward > 0.7), "{rewards:?}");
+    assert!(of("f2").is_some_and(|reward| reward < 0.3), "{rewards:?}");
+    assert!(of("f3").is_none_or(|reward| (0.3..0.7).contains(&reward)), "{rewards:?}");
 }
