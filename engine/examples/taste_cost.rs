@@ -30,7 +30,7 @@ fn subject(nth: usize) -> Subject {
         confidence: [Confidence::Low, Confidence::Medium, Confidence::High][rule % 3],
         place: if nth.is_multiple_of(4) { Place::Test } else { Place::Code },
         size: [Size::Small, Size::Medium, Size::Large][nth / 7 % 3],
-        has_patch: nth / 5 % 3 == 0,
+        has_patch: (nth / 5).is_multiple_of(3),
     }
 }
 

@@ -13,7 +13,7 @@ pub use learned::Learned;
 pub use lessons::{Adopted, Lesson, Pattern, lessons};
 use serde::{Deserialize, Serialize};
 pub use summary::{Bin, Group, Muted, Rate, Summary, summary};
-pub use weigh::{LESSONS, MOST_NAMED, Weigher};
+pub use weigh::{Because, LESSONS, MOST_NAMED, Weigher};
 
 use crate::{
     finding::Severity,

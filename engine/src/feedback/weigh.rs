@@ -14,6 +14,9 @@ pub const LESSONS: &str = ".apprentice/lessons.toml";
 /// The most answers that a reason names.
 pub const MOST_NAMED: usize = 5;
 
+/// Tells the numbers of answers about a rule.
+pub type Because = Box<dyn Fn(&str) -> Vec<i64> + Send + Sync>;
+
 /// What is needed to weigh findings.
 pub struct Weigher {
     /// What was learned.
@@ -25,7 +28,7 @@ pub struct Weigher {
     /// What the team agreed on; it comes before what was learned.
     pub lessons: Vec<Adopted>,
     /// The numbers of answers about a rule, for whoever wants to see why; the newest [`MOST_NAMED`].
-    pub because: Box<dyn Fn(&str) -> Vec<i64> + Send + Sync>,
+    pub because: Because,
 }
 
 impl Weigher {

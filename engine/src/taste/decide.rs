@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, Taste};
+use super::{Belief, Subject, Taste};
 use crate::{
     config::TasteConfig,
     finding::{Category, Severity},
@@ -51,6 +51,8 @@ pub struct Policy {
     pub seed: u64,
     /// The least chance with which anything is posted, to learn what silence hides.
     pub explore: f64,
+    /// How far draws go: 1 draws from what is believed, 0 takes its middle.
+    pub draw: f64,
     /// How eager to be quiet: what a needless word costs, in parts of what a missed one costs. 1 as a rule.
     pub cost: f64,
     /// Answers about a rule before it can be muted.
@@ -61,7 +63,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { seed: 0, explore: 0.02, cost: 1.0, least_answers: 3.0, least_people: 2 }
+        Self { seed: 0, explore: 0.02, cost: 1.0, draw: 0.3, least_answers: 3.0, least_people: 2 }
     }
 }
 
@@ -72,6 +74,7 @@ impl Policy {
             seed: 0,
             explore: config.explore.get(),
             cost: config.cost.max(0.0),
+            draw: Self::default().draw,
             least_answers: config.least_answers,
             least_people: config.least_people as usize,
         }
@@ -107,7 +110,7 @@ impl Taste {
         let worth = policy.worth(subject);
         let needed = policy.least_people.min(self.people()).max(1);
         let is_heard = support.answers >= policy.least_answers && support.against >= needed;
-        let posts = 1.0 - belief.below(worth);
+        let posts = 1.0 - Belief { variance: policy.draw.powi(2) * belief.variance, ..belief }.below(worth);
         let propensity = if is_heard { posts.max(policy.explore) } else { 1.0 };
         let say = match lot(policy.seed, key) < propensity {
             true => Say::Post,

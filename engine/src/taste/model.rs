@@ -442,18 +442,23 @@ impl Taste {
 }
 
 impl Block {
-    /// What its rows count for when nobody counts for more than the cap, and who said how much.
+    /// What its rows count for when nobody counts for more than the cap or half of what all others say, and who said how
+    /// much.
     fn count(&mut self, cap: f64) {
         let mut by: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
         for (who, (weight, reward)) in self.rows.iter().flat_map(|row| &row.by) {
             let sum = by.entry(who).or_default();
             *sum = (sum.0 + weight, sum.1 + reward);
         }
-        let scale: BTreeMap<String, f64> =
-            by.iter().map(|(who, (weight, _))| ((*who).to_owned(), (cap / weight.max(1e-12)).min(1.0))).collect();
+        let all: f64 = by.values().map(|(weight, _)| weight).sum();
+        let most = |weight: f64| cap.max((all - weight) / 2.0);
+        let scale: BTreeMap<String, f64> = by
+            .iter()
+            .map(|(who, (weight, _))| ((*who).to_owned(), (most(*weight) / weight.max(1e-12)).min(1.0)))
+            .collect();
         let heard = by.values().filter(|(weight, _)| *weight > 0.0);
         self.support = Support {
-            answers: by.values().map(|(weight, _)| weight.min(cap)).sum(),
+            answers: by.values().map(|(weight, _)| weight.min(most(*weight))).sum(),
             people: heard.clone().count(),
             against: heard.filter(|(weight, reward)| reward / weight < 0.5).count(),
         };

@@ -31,7 +31,7 @@ pub struct Answer {
 pub struct Learning {
     /// Milliseconds after which an answer counts half.
     pub half_life: f64,
-    /// The most that one person's answers about one rule count together.
+    /// The most that one person's answers about one rule count together, unless others say more than twice as much.
     pub cap: f64,
 }
 
