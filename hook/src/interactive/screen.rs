@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use ratatui::{
-    DefaultTerminal,
+    DefaultTerminal, Terminal,
+    backend::CrosstermBackend,
     crossterm::{
         event::{self, Event, KeyEventKind},
         execute,
@@ -112,7 +113,9 @@ impl Screen {
         let _ = self.0.show_cursor();
         let done = work();
         let again = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen));
-        again.and_then(|()| self.0.clear()).context("cannot use the terminal")?;
+        // Clearing the old one would ask the terminal where its cursor is, and wait for an answer.
+        let fresh = again.and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
+        self.0 = fresh.context("cannot use the terminal")?;
         Ok(done)
     }
 }
