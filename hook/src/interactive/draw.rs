@@ -323,7 +323,8 @@ impl<'s> Code<'s> {
             (false, _) => width.saturating_sub(2 * digits + 4),
         };
         let longest = sides(&state.rows).map(|side| text::column(&side.text, side.text.len())).max().unwrap_or(0);
-        let most = (longest + 1).saturating_sub(room);
+        let open = if sides(&state.rows).any(|side| side.is_open) { OPEN.len() } else { 0 };
+        let most = (longest + 1 + open).saturating_sub(room);
         let marked = sides(&state.rows).find_map(|side| side.marks.first().map(|mark| (side, mark)));
         let there = marked.map_or(0, |(side, mark)| text::column(&side.text, mark.end.min(mark.start + 20)));
         let wanted = if there > room { there.saturating_sub(room / 2) } else { 0 };
