@@ -147,7 +147,7 @@ fn seen(grapheme: &str) -> Seen {
     if grapheme == "\t" {
         return Seen::Tab;
     }
-    let width = grapheme.chars().any(char::is_control).then_some(0).unwrap_or_else(|| grapheme.cell_width());
+    let width = if grapheme.chars().any(char::is_control) { 0 } else { grapheme.cell_width() };
     let is_joined = |c: char| c == '\u{200D}' && width == 2;
     if grapheme.chars().any(|c| c.is_control() || (is_hidden(c) && !is_joined(c))) || width == 0 {
         return Seen::Spelled(grapheme.chars().take(LONGEST_GRAPHEME).map(spelled).collect());
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn marks_split_the_line() {
-        let (pieces, _) = cut("abcd", &[1..3], 0, 9);
+        let (pieces, _) = cut("abcd", std::slice::from_ref(&(1..3)), 0, 9);
         let plain = |text: &str| (text.to_owned(), Kind::Plain);
         assert_eq!(pieces, [plain("a"), ("bc".into(), Kind::Marked), plain("d")]);
     }
