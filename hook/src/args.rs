@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Summarize(Summarize),
     /// Models that answer in words: list, pull, import, show, rm.
     Model(Model),
+    /// What was answered to findings: list, record, export.
+    Feedback(Feedback),
     /// Measure Apprentice on labelled cases (JSON lines; a row's fields tell its kind).
     Eval(Eval),
     /// What people's answers come to: list, explain, forget, export.
@@ -165,6 +167,9 @@ pub(crate) struct Review {
     /// With --apply: make the unsafe ones too.
     #[arg(long, requires = "apply")]
     pub(crate) r#unsafe: bool,
+    /// Accept, edit or reject each patch in the terminal, and say which findings help.
+    #[arg(long, conflicts_with_all = ["apply", "write_baseline", "output", "format"])]
+    pub(crate) interactive: bool,
     /// Write what is told now to the baseline, so that only what is new is told from here on.
     #[arg(long, conflicts_with = "apply")]
     pub(crate) write_baseline: bool,
@@ -518,6 +523,54 @@ pub(crate) enum ModelCommand {
         /// A file of the folder, or ollama:NAME.
         name: String,
     },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Feedback {
+    #[command(subcommand)]
+    pub(crate) command: FeedbackCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum FeedbackCommand {
+    /// Print every answer, oldest first.
+    List {
+        /// One JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answer a finding that a review told.
+    Record {
+        /// Its fingerprint, or the first digits of it.
+        fingerprint: String,
+        /// How you answer.
+        #[arg(value_enum)]
+        answer: FeedbackAnswer,
+        /// Why, in a few words.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        /// The file it is in, where several have the same.
+        #[arg(long, value_name = "PATH")]
+        path: Option<PathBuf>,
+    },
+    /// Print the answers as they are kept, one JSON object a line.
+    Export {
+        /// Write them to a file instead of standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeedbackAnswer {
+    /// Its patch was made as it was offered.
+    Applied,
+    /// It helps.
+    Useful,
+    /// It does not help.
+    NotUseful,
+    /// It is wrong, or not wanted here.
+    Rejected,
 }
 
 #[derive(clap::Args)]

@@ -68,6 +68,19 @@ pub(crate) fn managed_range() -> Option<(String, String)> {
     Some((set("PRE_COMMIT_FROM_REF")?, set("PRE_COMMIT_TO_REF")?))
 }
 
+/// The editor that git would open, given its `core.editor`: a line for the shell.
+pub(crate) fn editor(of_git: Option<String>) -> String {
+    let set = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let of_git = of_git.filter(|value| !value.trim().is_empty());
+    let found = set("GIT_EDITOR").or(of_git).or_else(|| set("VISUAL")).or_else(|| set("EDITOR"));
+    found.unwrap_or_else(|| if cfg!(windows) { "notepad" } else { "vi" }.to_owned())
+}
+
+/// Whether the terminal says that it can do nothing but print.
+pub(crate) fn is_dumb_terminal() -> bool {
+    env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
+
 /// The path of this program.
 pub(crate) fn program() -> Option<PathBuf> {
     env::current_exe().ok()

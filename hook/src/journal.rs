@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use engine::{
-    feedback::{self, Adopted, Journal, LESSONS, Weigher},
+    feedback::{self, Adopted, Entry, Journal, Kind, LESSONS, Permission, Weigher},
+    finding::Finding,
     notice::{self, Notice},
     review::Review,
     taste::{Learning, Policy, State, Taste},
@@ -26,6 +27,33 @@ pub(crate) const SHARED: &str = ".apprentice/taste.json";
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// An answer to a finding, given here and now by someone who may commit.
+pub(crate) fn answer(finding: &Finding, kind: Kind, who: &str, evidence: &str) -> Entry {
+    let at = now();
+    let fingerprint = finding.fingerprint.to_string();
+    Entry {
+        key: key(&fingerprint, finding.path.as_str(), at, kind),
+        at,
+        kind,
+        place: PLACE.into(),
+        fingerprint,
+        check: finding.check.to_string(),
+        severity: Some(finding.severity),
+        path: Some(finding.path.clone()),
+        who: who.to_owned(),
+        permission: Permission::Write,
+        what: None,
+        similarity: None,
+        evidence: evidence.to_owned(),
+    }
+}
+
+/// Names an answer and no other.
+pub(crate) fn key(fingerprint: &str, path: &str, at: i64, kind: Kind) -> String {
+    let parts = format!("{PLACE}\0{fingerprint}\0{path}\0{at}\0{kind:?}");
+    blake3::hash(parts.as_bytes()).to_hex().to_string()
 }
 
 impl Setup {

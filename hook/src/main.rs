@@ -9,10 +9,12 @@ mod docs;
 mod doctor;
 mod env;
 mod eval;
+mod feedback;
 mod files;
 mod hook;
 mod ignore;
 mod index;
+mod interactive;
 mod journal;
 mod lessons;
 mod linters;
@@ -67,6 +69,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Explain(explain) => advice::explain(args, explain),
         Command::Summarize(summarize) => advice::summarize(args, summarize),
         Command::Model(model) => model::run(args, model),
+        Command::Feedback(feedback) => feedback::run(args, feedback),
         Command::Eval(eval) => eval::run(args, eval),
         Command::Lessons(given) => lessons::run(args, given),
         Command::Report(given) => report::run(args, given),

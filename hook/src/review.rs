@@ -20,11 +20,14 @@ use engine::{
 };
 
 use crate::{
-    args, files,
+    args, files, interactive,
     setup::{self, Setup},
 };
 
 pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> {
+    if review.interactive {
+        interactive::check()?;
+    }
     let setup = read_setup(args, review)?;
     let (engine, notices) = setup.engine()?;
     let mut versions = versions(&setup, review)?;
@@ -34,6 +37,9 @@ pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> 
         versions = self::versions(&setup, review)?;
     }
     versions.notices.extend(notices);
+    if review.interactive {
+        return interactive::run(&setup, review, &engine, versions);
+    }
     let mut done = engine.review(versions);
     done.notices.extend(setup.tell(&done));
     if review.write_baseline {
@@ -78,7 +84,7 @@ pub(crate) fn exit_code(review: &Review, fail_on: FailOn) -> ExitCode {
 }
 
 /// The change that is meant, in the paths that are meant.
-fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
+pub(crate) fn versions(setup: &Setup, args: &args::Review) -> Result<Versions> {
     let mut versions = versions_of(setup, &args.what)?;
     keep_paths(setup, &args.paths, &mut versions)?;
     Ok(versions)
@@ -175,13 +181,18 @@ fn land(setup: &Setup, args: &args::Review, mended: &[Mended]) -> Result<String>
         .iter()
         .map(|file| StagedFile { path: file.path.clone(), before: file.before.to_vec(), after: file.after.to_vec() })
         .collect();
-    let repository = setup.repository()?;
-    let landings = if args.what.all || args.what.worktree {
-        repository.land_in_work_tree(&files)?
-    } else {
-        repository.land(&files)?
-    };
+    let landings = land_files(setup, args, &files)?;
     Ok(mended.iter().zip(&landings).map(|(file, landing)| landed(file, landing)).collect())
+}
+
+/// Puts changes of files in place: in the index and the work tree alike, or in the work tree where that was reviewed.
+pub(crate) fn land_files(setup: &Setup, args: &args::Review, files: &[StagedFile]) -> Result<Vec<Landing>> {
+    let repository = setup.repository()?;
+    Ok(if args.what.all || args.what.worktree {
+        repository.land_in_work_tree(files)?
+    } else {
+        repository.land(files)?
+    })
 }
 
 fn landed(file: &Mended, landing: &Landing) -> String {
@@ -202,11 +213,18 @@ fn write_baseline(setup: &Setup, review: &Review) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(args: &args::Review, review: &Review) -> Result<()> {
+pub(crate) fn write(args: &args::Review, review: &Review) -> Result<()> {
     let format = args.format.into();
     match &args.output {
         Some(path) => files::write(path, report::render(review, format, Color::Off).as_bytes()),
         None => print(&report::render(review, format, Color::On)),
+    }
+}
+
+/// Says on standard error what a review could not do.
+pub(crate) fn tell_notices(review: &Review) {
+    for notice in &review.notices {
+        anstream::eprintln!("note: {}: {}", interactive::clean(&notice.about), interactive::clean(&notice.what));
     }
 }
 
