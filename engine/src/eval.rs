@@ -5,6 +5,7 @@
 //! suite does not drown a small one.
 
 mod advice;
+mod filter;
 pub mod retrieval;
 pub mod sentiment;
 
@@ -73,7 +74,7 @@ pub enum EvalError {
     /// No kind of labelled data has these fields.
     #[error(
         "the rows are of no known kind: expected `code` with `positives`, `buggy` with `fixed`, `text` with \
-             `polarity`, or `query` with `relevant_idx` and a corpus"
+             `polarity`, `note` with `label`, or `query` with `relevant_idx` and a corpus"
     )]
     UnknownKind,
     /// There is nothing in it.
@@ -87,11 +88,11 @@ pub enum EvalError {
 /// The score of one run, as `eval --format json` writes it.
 #[derive(Debug, Serialize)]
 pub struct Score {
-    /// `findings`, `defects`, `sentiment` or `retrieval`.
+    /// `findings`, `defects`, `sentiment`, `filter` or `retrieval`.
     pub kind: &'static str,
     /// Rows scored.
     pub rows: usize,
-    /// Means over sources; of retrieval, what ships; of sentiment, all rows together.
+    /// Means over sources; of retrieval, what ships; of sentiment and filter, all rows together.
     #[serde(rename = "macro")]
     pub mean: BTreeMap<&'static str, f64>,
     /// The same measures a source, with the counts they come from.
@@ -124,6 +125,8 @@ pub fn score(engine: &Engine, jsonl: &str) -> Result<Score, EvalError> {
         ("defects", tally(engine, &lines, |row: DefectsRow| defects_row(engine, &row))?)
     } else if first.contains_key("text") && first.contains_key("polarity") {
         return sentiment::score(&lines);
+    } else if first.contains_key("note") && first.contains_key("label") {
+        return filter::score(&lines);
     } else {
         return Err(EvalError::UnknownKind);
     };

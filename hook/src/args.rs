@@ -527,6 +527,9 @@ pub(crate) enum ModelCommand {
 
 #[derive(clap::Args)]
 pub(crate) struct Feedback {
+    /// Another journal than the repository's: a bot's `state.db`.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) journal: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: FeedbackCommand,
 }
@@ -555,9 +558,18 @@ pub(crate) enum FeedbackCommand {
     },
     /// Print the answers as they are kept, one JSON object a line.
     Export {
+        /// What was learned from them instead, without words or names: to be merged elsewhere, or to be committed as
+        /// `.apprentice/taste.json`.
+        #[arg(long)]
+        state: bool,
         /// Write them to a file instead of standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    /// Take in what another machine or a bot learned (`feedback export --state`).
+    Merge {
+        /// The file.
+        file: PathBuf,
     },
 }
 

@@ -1,4 +1,4 @@
-//! `apprentice feedback list|record|export`: what was answered to findings.
+//! `apprentice feedback list|record|export|merge`: what was answered to findings, and what was learned from it.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use engine::feedback::{Entry, Kind, Permission, Told};
+use engine::{
+    feedback::{Entry, Journal, Kind, Permission, Told},
+    taste::State,
+};
 
 use crate::{
     args::{Args, Feedback, FeedbackAnswer, FeedbackCommand},
@@ -20,19 +23,22 @@ use crate::{
 
 pub(crate) fn run(args: &Args, feedback: &Feedback) -> Result<ExitCode> {
     let setup = setup::read(args)?;
+    let journal = lessons::open(&setup, feedback.journal.as_deref())?;
     match &feedback.command {
-        FeedbackCommand::List { json } => list(&setup, *json)?,
+        FeedbackCommand::List { json } => list(&journal, *json)?,
         FeedbackCommand::Record { fingerprint, answer, why, path } => {
-            let told = find(&setup, fingerprint, path.as_ref())?;
-            record(&setup, &told, *answer, why.as_deref())?;
+            let told = find(&setup, &journal, fingerprint, path.as_ref())?;
+            let new = journal.append(&entries(&setup, &told, *answer, why.as_deref())?)?;
+            anstream::eprintln!("kept {new} answer{}", if new == 1 { "" } else { "s" });
         }
-        FeedbackCommand::Export { output } => export(&setup, output.as_deref())?,
+        FeedbackCommand::Export { state, output } => export(&journal, *state, output.as_deref())?,
+        FeedbackCommand::Merge { file } => merge(&journal, file)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(setup: &Setup, json: bool) -> Result<()> {
-    let entries = setup.journal()?.numbered(None)?;
+fn list(journal: &Journal, json: bool) -> Result<()> {
+    let entries = journal.numbered(None)?;
     if json {
         let entries: Vec<&Entry> = entries.iter().map(|(_, entry)| entry).collect();
         return print(&(serde_json::to_string_pretty(&entries)? + "\n"));
@@ -44,9 +50,9 @@ fn list(setup: &Setup, json: bool) -> Result<()> {
 }
 
 /// The finding that is meant, as it was last told.
-fn find(setup: &Setup, fingerprint: &str, path: Option<&PathBuf>) -> Result<Told> {
+fn find(setup: &Setup, journal: &Journal, fingerprint: &str, path: Option<&PathBuf>) -> Result<Told> {
     let path = path.map(|path| setup.repo_path(path)).transpose()?.flatten();
-    let mut found = setup.journal()?.told_about(&fingerprint.to_ascii_lowercase())?;
+    let mut found = journal.told_about(&fingerprint.to_ascii_lowercase())?;
     found.retain(|told| told.place == PLACE && path.as_ref().is_none_or(|path| told.path == *path));
     let Some(told) = found.first().cloned() else {
         return Err(anyhow!(
@@ -62,12 +68,6 @@ fn find(setup: &Setup, fingerprint: &str, path: Option<&PathBuf>) -> Result<Told
         )),
         Some(_) => Err(anyhow!("`{fingerprint}` could be several findings; give more of the fingerprint")),
     }
-}
-
-fn record(setup: &Setup, told: &Told, answer: FeedbackAnswer, why: Option<&str>) -> Result<()> {
-    let new = setup.journal()?.append(&entries(setup, told, answer, why)?)?;
-    anstream::eprintln!("kept {new} answer{}", if new == 1 { "" } else { "s" });
-    Ok(())
 }
 
 /// The answer, and the words given with it where it has no room for them itself.
@@ -98,11 +98,24 @@ fn entries(setup: &Setup, told: &Told, answer: FeedbackAnswer, why: Option<&str>
     Ok(std::iter::once(first).chain(words).collect())
 }
 
-fn export(setup: &Setup, output: Option<&Path>) -> Result<()> {
+fn merge(journal: &Journal, file: &Path) -> Result<()> {
+    let state =
+        State::read(&files::read_text(file)?).with_context(|| format!("cannot take in `{}`", file.display()))?;
+    journal.merge(&state)?;
+    let (machines, answers) = (state.parts().len(), state.answers());
+    anstream::eprintln!("taken in: {answers} answers of {machines} machine{}", if machines == 1 { "" } else { "s" });
+    Ok(())
+}
+
+fn export(journal: &Journal, state: bool, output: Option<&Path>) -> Result<()> {
     let mut text = String::new();
-    for entry in setup.journal()?.entries(None)? {
-        text.push_str(&serde_json::to_string(&entry).context("cannot write an answer")?);
-        text.push('\n');
+    if state {
+        text = journal.state(journal::now())?.write()? + "\n";
+    } else {
+        for entry in journal.entries(None)? {
+            text.push_str(&serde_json::to_string(&entry).context("cannot write an answer")?);
+            text.push('\n');
+        }
     }
     match output {
         Some(path) => files::write(path, text.as_bytes()),

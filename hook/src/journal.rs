@@ -11,7 +11,7 @@ use engine::{
     feedback::{self, Adopted, Entry, Journal, Kind, LESSONS, Permission, Weigher},
     finding::Finding,
     notice::{self, Notice},
-    review::Review,
+    review::{Review, Reviewed, Standing},
     taste::{Learning, Policy, State, Taste},
 };
 
@@ -133,5 +133,50 @@ impl Setup {
         }
         let noted = self.journal().and_then(|journal| Ok(journal.tell(&told)?));
         noted.err().map(|error| Notice::note("feedback", format!("what was said is not kept: {error:#}")))
+    }
+
+    /// Notes what became of what was told before, where a commit is made of what was just reviewed: what is gone was
+    /// mended, and what is still there goes in with it. Returns what kept it from being noted.
+    pub(crate) fn settle(&self, review: &Review) -> Option<Notice> {
+        let settled = self.settled(review);
+        settled.err().map(|error| Notice::note("feedback", format!("what became of findings is not kept: {error:#}")))
+    }
+
+    fn settled(&self, review: &Review) -> Result<()> {
+        // What did not run may have found it again.
+        let Some(journal) = self.journal_if_there()?.filter(|_| !review.is_incomplete()) else { return Ok(()) };
+        let (at, who) = (now(), self.repository()?.person());
+        let mut entries = Vec::new();
+        for file in review.change.files.iter().filter(|file| review.file(&file.path).is_some()) {
+            for told in journal.open_at(PLACE, file.path.as_str())? {
+                let is_it = |one: &&Reviewed| {
+                    one.finding.path == told.path && one.finding.fingerprint.to_string() == told.fingerprint
+                };
+                let kind = match review.findings.iter().find(is_it) {
+                    None => Kind::Mended,
+                    Some(found) if found.standing == Standing::Told => Kind::MergedWith,
+                    Some(_) => continue,
+                };
+                entries.push(Entry {
+                    key: format!("{PLACE}:{}:{}:{kind:?}", told.fingerprint, told.path),
+                    at,
+                    kind,
+                    place: PLACE.into(),
+                    fingerprint: told.fingerprint,
+                    check: told.subject.rule,
+                    severity: Some(told.subject.severity),
+                    path: Some(told.path),
+                    who: who.clone(),
+                    permission: Permission::Write,
+                    what: None,
+                    similarity: None,
+                    evidence: "a commit".into(),
+                });
+            }
+        }
+        if !entries.is_empty() {
+            journal.append(&entries)?;
+        }
+        Ok(())
     }
 }

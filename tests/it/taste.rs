@@ -121,3 +121,60 @@ fn without_taste_everything_is_said() {
     let all = repository.apprentice(&["--set", "taste.enable=false", "review", "--format", "json"]).json();
     assert_eq!(of(&all, "python/equals-none").len(), 1);
 }
+
+#[test]
+fn what_one_machine_learned_another_one_takes_in() {
+    let (repository, review) = reviewed(8);
+    reject(&repository, &review, "python/equals-none");
+    let state = repository.apprentice(&["feedback", "export", "--state"]).expect_code(0).out;
+    assert!(!state.contains("ann") && !state.contains("not here"), "names and words stay at home: {state}");
+    let told = |other: &TempRepo| {
+        for n in 0..10 {
+            other.stage(&format!("new_{n}.py"), text(&format!("new_{n}")));
+        }
+        of(&other.apprentice(&["review", "--format", "json"]).json(), "python/equals-none").len()
+    };
+    // Merged into a journal, or committed for everybody.
+    let merged = TempRepo::with(&[("README.md", "# demo\n")]);
+    merged.write("state.json", &state);
+    for _ in 0..2 {
+        merged.apprentice(&["feedback", "merge", "state.json"]).expect_code(0).expect_said("8 answers of 1 machine");
+    }
+    let shared = TempRepo::with(&[(".apprentice/taste.json", &state)]);
+    for other in [&merged, &shared] {
+        let told = told(other);
+        assert!(told <= 5, "{told} of 10 are still told");
+    }
+    // Its own answers do not come back as another's.
+    repository.write("state.json", &state);
+    repository.apprentice(&["feedback", "merge", "state.json"]).expect_code(0);
+    assert_eq!(repository.apprentice(&["feedback", "export", "--state"]).expect_code(0).out, state);
+    merged.write("state.json", "{}");
+    merged.apprentice(&["feedback", "merge", "state.json"]).expect_code(2).expect_said("cannot take in `state.json`");
+}
+
+#[test]
+fn what_became_of_a_finding_by_the_commit_is_an_answer() {
+    let repository = TempRepo::with(&[("README.md", "# demo\n")]);
+    repository.apprentice(&["hook", "install"]).expect_code(0);
+    let commit = |name: &str| repository.try_git(&["commit", "--quiet", "--message", name]).expect_code(0);
+    repository.stage("a.py", text("a"));
+    repository.apprentice(&["review"]).expect_said("python/equals-none");
+    repository.stage("a.py", text("a").replace("== None", "is None"));
+    commit("mended and not");
+    let kinds = || -> Vec<(String, Kind)> {
+        journal(&repository).entries(None).expect("entries").into_iter().map(|one| (one.check, one.kind)).collect()
+    };
+    let of = |check: &str| -> Vec<Kind> {
+        kinds().into_iter().filter(|(one, _)| one == check).map(|(_, kind)| kind).collect()
+    };
+    assert_eq!(of("python/equals-none"), [Kind::Mended]);
+    assert_eq!(of("python/eval-call"), [Kind::MergedWith]);
+    // Mended later, it was worth saying after all; and nothing is noted twice.
+    repository.stage("a.py", "def a(a):\n    return a is None\n");
+    commit("mended");
+    repository.stage("b.py", "x = 1\n");
+    commit("other");
+    assert_eq!(of("python/eval-call"), [Kind::MergedWith, Kind::Mended]);
+    assert_eq!(of("python/equals-none"), [Kind::Mended]);
+}

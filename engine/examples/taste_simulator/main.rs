@@ -7,6 +7,7 @@
 //! of ten never come, and a fifth of the rules change their worth half way. Prints Markdown: means over seeds with 95 %
 //! intervals, differences paired by seed.
 
+mod plot;
 mod policies;
 mod scenarios;
 mod world;
@@ -62,6 +63,9 @@ fn run(stream: &[Finding], decider: &mut dyn Decider, from_answers: usize) -> Ra
     }
 }
 
+/// One chance for all, from where silence begins.
+const THRESHOLDS: [f64; 7] = [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4];
+
 type Make = Box<dyn Fn(u64) -> Box<dyn Decider>>;
 
 fn ours(cost: f64, flat: bool, by_lot: bool) -> Make {
@@ -71,25 +75,36 @@ fn ours(cost: f64, flat: bool, by_lot: bool) -> Make {
     })
 }
 
+fn by_chance(threshold: f64, flat: bool) -> Make {
+    Box::new(move |seed| {
+        let mut ours = Ours::new(Policy { seed, ..Policy::default() }, flat, None);
+        ours.threshold = Some(threshold);
+        Box::new(ours)
+    })
+}
+
 fn deciders() -> Vec<(String, Make)> {
     let mut all: Vec<(String, Make)> =
         vec![("post all".into(), Box::new(|_| Box::new(All))), ("severity cut".into(), Box::new(|_| Box::new(Severe)))];
-    for least in [0.25, 0.3, 0.4, 0.5] {
+    for least in [0.2, 0.25, 0.3, 0.35, 0.4, 0.5] {
         all.push((format!("Wilson a rule, {least}"), Box::new(move |_| Box::new(Wilson::new(least)))));
     }
-    for many in [3, 5] {
+    for many in [3, 5, 8, 12] {
         all.push((format!("nearest {many}"), Box::new(move |_| Box::new(Nearest::new(many)))));
     }
     let costs = [0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7];
-    for cost in costs {
-        all.push((format!("flat, cost {cost}"), ours(cost, true, false)));
+    for chance in THRESHOLDS {
+        all.push((format!("flat, from {chance}"), by_chance(chance, true)));
+    }
+    for chance in THRESHOLDS {
+        all.push((format!("ours, from {chance}"), by_chance(chance, false)));
     }
     for cost in costs {
         all.push((format!("ours, cost {cost}"), ours(cost, false, false)));
     }
     all.push(("ours, answers by lot".into(), ours(1.0, false, true)));
-    for cost in costs {
-        all.push((format!("oracle, cost {cost}"), Box::new(move |_| Box::new(Oracle(cost)))));
+    for chance in THRESHOLDS {
+        all.push((format!("oracle, from {chance}"), Box::new(move |_| Box::new(Oracle(chance)))));
     }
     all
 }
@@ -119,6 +134,10 @@ fn main() {
         }
     }
     table(&makers, &runs);
+    at_recall(&makers, &runs, 0.85);
+    if let Some(file) = std::env::args().nth(4) {
+        plot::write(&file, &curves(&makers, &runs));
+    }
     scenarios::all(seeds, terms);
 }
 
@@ -144,5 +163,47 @@ fn table(makers: &[(String, Make)], runs: &[Vec<Ran>]) {
             over(all),
             over(nearest)
         );
+    }
+}
+
+/// Policies that differ in one knob alone, with what each of their runs came to.
+fn curves(makers: &[(String, Make)], runs: &[Vec<Ran>]) -> Vec<(String, Vec<Vec<Ran>>)> {
+    let mut all: Vec<(String, Vec<Vec<Ran>>)> = Vec::new();
+    for ((name, _), ran) in makers.iter().zip(runs) {
+        let family = match name.rsplit_once(' ') {
+            Some((family, knob)) if knob.parse::<f64>().is_ok() => family,
+            _ => name,
+        };
+        match all.iter_mut().find(|(one, _)| one == family) {
+            Some((_, points)) => points.push(ran.clone()),
+            None => all.push((family.to_owned(), vec![ran.clone()])),
+        }
+    }
+    all
+}
+
+/// The precision of each family at one and the same recall, by seed, between the two knobs around it.
+fn at_recall(makers: &[(String, Make)], runs: &[Vec<Ran>], wanted: f64) {
+    let curves = curves(makers, runs);
+    let of = |points: &[Vec<Ran>]| -> Option<Vec<f64>> {
+        let mean = |ran: &[Ran]| interval(&ran.iter().map(|ran| ran.recall).collect::<Vec<_>>()).0;
+        let mut by_recall: Vec<(f64, &Vec<Ran>)> = points.iter().map(|ran| (mean(ran), ran)).collect();
+        by_recall.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let above = by_recall.iter().position(|(recall, _)| *recall >= wanted).filter(|at| *at > 0)?;
+        let ((low, under), (high, over)) = (&by_recall[above - 1], &by_recall[above]);
+        let part = (wanted - low) / (high - low).max(1e-9);
+        Some(under.iter().zip(*over).map(|(a, b)| a.precision + part * (b.precision - a.precision)).collect())
+    };
+    let all: Vec<f64> = curves[0].1[0].iter().map(|ran| ran.precision).collect();
+    let nearest = curves.iter().find(|(name, _)| name == "nearest").and_then(|(_, points)| of(points));
+    println!("\n| at recall {wanted} | precision | over post all | over nearest |\n|---|--:|--:|--:|");
+    for (name, points) in &curves {
+        let Some(precision) = of(points) else { continue };
+        let over = |other: &[f64]| {
+            let (mean, half) = interval(&precision.iter().zip(other).map(|(a, b)| a - b).collect::<Vec<_>>());
+            format!("{:+.1} ± {:.1}", 100.0 * mean, 100.0 * half)
+        };
+        let beside = nearest.as_ref().map_or("–".into(), |nearest| over(nearest));
+        println!("| {name} | {:.3} | {} | {beside} |", interval(&precision).0, over(&all));
     }
 }

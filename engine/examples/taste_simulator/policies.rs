@@ -44,13 +44,11 @@ impl Decider for Severe {
     }
 }
 
-/// Knows each finding's true chance.
+/// Knows each finding's true chance, and posts from here on.
 pub(crate) struct Oracle(pub(crate) f64);
 impl Decider for Oracle {
     fn posts(&mut self, finding: &Finding) -> (bool, Option<f64>) {
-        let worth = worth(&finding.subject);
-        let odds = self.0 * worth / (1.0 - worth);
-        (finding.chance >= odds / (1.0 + odds), Some(finding.chance))
+        (finding.chance >= self.0, Some(finding.chance))
     }
 }
 
@@ -116,6 +114,8 @@ pub(crate) struct Ours {
     policy: Policy,
     /// Without hierarchy: a rule is a stranger to every other, and the same everywhere.
     flat: bool,
+    /// One chance for all, whatever a miss costs: for comparing with those who know no costs.
+    pub(crate) threshold: Option<f64>,
     /// Answers are drawn by lot.
     lot: Option<Random>,
     last: Option<Decision>,
@@ -124,7 +124,7 @@ pub(crate) struct Ours {
 impl Ours {
     pub(crate) fn new(policy: Policy, flat: bool, lot: Option<Random>) -> Self {
         let taste = Taste::of(&State::default(), START, Learning { cap: cap(), ..Learning::default() });
-        Self { taste, policy, flat, lot, last: None, severe_hidden: 0 }
+        Self { taste, policy, flat, threshold: None, lot, last: None, severe_hidden: 0 }
     }
     pub(crate) fn taste(&self) -> &Taste {
         &self.taste
@@ -152,6 +152,10 @@ fn cap() -> f64 {
 impl Decider for Ours {
     fn posts(&mut self, finding: &Finding) -> (bool, Option<f64>) {
         let decision = self.says(finding);
+        if let Some(threshold) = self.threshold {
+            let explores = finding.lot < self.policy.explore;
+            return (decision.probability >= threshold || explores, Some(decision.probability));
+        }
         let is_severe = finding.subject.severity == Severity::Error || finding.subject.category == Category::Security;
         self.severe_hidden += usize::from(is_severe && finding.useful && decision.say == Say::Mute);
         let posts = (decision.say == Say::Post, Some(decision.probability));

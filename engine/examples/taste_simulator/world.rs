@@ -78,6 +78,8 @@ pub(crate) struct Finding {
     pub(crate) who: &'static str,
     pub(crate) at: i64,
     pub(crate) key: String,
+    /// A number from 0 to 1 for whoever has to draw.
+    pub(crate) lot: f64,
 }
 
 pub(crate) fn logistic(x: f64) -> f64 {
@@ -155,6 +157,7 @@ impl World {
             who: PEOPLE[random.below(PEOPLE.len())],
             at: START + nth as i64 * HOUR,
             key: format!("{nth}"),
+            lot: random.unit(),
         }
     }
 

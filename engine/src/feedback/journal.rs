@@ -73,6 +73,7 @@ const TABLES: &str = "
         id INTEGER PRIMARY KEY, place TEXT NOT NULL, fingerprint TEXT NOT NULL, path TEXT NOT NULL, say TEXT NOT NULL,
         at INTEGER NOT NULL, told TEXT NOT NULL, UNIQUE(place, fingerprint, path, say)) STRICT;
     CREATE INDEX IF NOT EXISTS told_fingerprint ON told(fingerprint);
+    CREATE INDEX IF NOT EXISTS told_path ON told(place, path);
     CREATE TRIGGER IF NOT EXISTS told_stays BEFORE UPDATE ON told
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER IF NOT EXISTS told_remains BEFORE DELETE ON told
@@ -235,6 +236,26 @@ impl Journal {
             lessons,
             because: Box::new(move |rule| self.because(rule, MOST_NAMED).unwrap_or_default()),
         })
+    }
+
+    /// What was told of a file at a place and is neither taken nor mended nor rejected so far.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open_at(&self, place: &str, path: &str) -> Result<Vec<Told>, JournalError> {
+        let connection = self.connection();
+        let mut query = connection.prepare_cached(
+            "SELECT id, told FROM told WHERE place = ?1 AND path = ?2 AND say <> 'mute' AND NOT EXISTS (
+                 SELECT 1 FROM feedback WHERE feedback.place = told.place
+                     AND entry ->> 'fingerprint' = told.fingerprint AND entry ->> 'path' = told.path
+                     AND entry ->> 'kind' IN ('applied', 'edited', 'mended', 'rejected')) ORDER BY id",
+        )?;
+        let rows = query.query_map([place, path], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| {
+            let (id, text) = row?;
+            serde_json::from_str(&text).map_err(|error| JournalError::Entry(id, error))
+        })
+        .collect()
     }
 
     /// What was learned as of a time, by this machine and by those whose states were taken in.

@@ -51,6 +51,9 @@ fn before_commit(args: &Args) -> Result<ExitCode> {
     let review = review_of(&setup, versions)?;
     let code = conclude(&setup, &review, "git commit --no-verify")?;
     if code == ExitCode::SUCCESS {
+        if let Some(notice) = setup.settle(&review) {
+            anstream::eprintln!("apprentice: {}: {}", notice.about, notice.what);
+        }
         background::keep_up(args, &setup);
     }
     Ok(code)
