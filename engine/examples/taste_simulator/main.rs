@@ -64,20 +64,20 @@ fn run(stream: &[Finding], decider: &mut dyn Decider, from_answers: usize) -> Ra
 }
 
 /// One chance for all, from where silence begins.
-const THRESHOLDS: [f64; 7] = [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4];
+const THRESHOLDS: [f64; 8] = [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.42, 0.5];
 
 type Make = Box<dyn Fn(u64) -> Box<dyn Decider>>;
 
-fn ours(cost: f64, flat: bool, by_lot: bool) -> Make {
+fn ours(cost: f64, doubt: f64, by_lot: bool) -> Make {
     Box::new(move |seed| {
         let lot = by_lot.then_some(Random(seed ^ 77));
-        Box::new(Ours::new(Policy { seed, cost, ..Policy::default() }, flat, lot))
+        Box::new(Ours::new(Policy { seed, cost, doubt, ..Policy::default() }, false, lot))
     })
 }
 
-fn by_chance(threshold: f64, flat: bool) -> Make {
+fn by_chance(threshold: f64, doubt: f64, flat: bool) -> Make {
     Box::new(move |seed| {
-        let mut ours = Ours::new(Policy { seed, ..Policy::default() }, flat, None);
+        let mut ours = Ours::new(Policy { seed, doubt, ..Policy::default() }, flat, None);
         ours.threshold = Some(threshold);
         Box::new(ours)
     })
@@ -92,17 +92,20 @@ fn deciders() -> Vec<(String, Make)> {
     for many in [3, 5, 8, 12] {
         all.push((format!("nearest {many}"), Box::new(move |_| Box::new(Nearest::new(many)))));
     }
-    let costs = [0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7];
     for chance in THRESHOLDS {
-        all.push((format!("flat, from {chance}"), by_chance(chance, true)));
+        all.push((format!("flat, from {chance}"), by_chance(chance, 1.0, true)));
     }
-    for chance in THRESHOLDS {
-        all.push((format!("ours, from {chance}"), by_chance(chance, false)));
+    for doubt in [0.0, 0.5, 1.0, 1.5] {
+        for chance in THRESHOLDS {
+            all.push((format!("ours, doubt {doubt}, from {chance}"), by_chance(chance, doubt, false)));
+        }
     }
-    for cost in costs {
-        all.push((format!("ours, cost {cost}"), ours(cost, false, false)));
+    for doubt in [0.0, 0.5, 1.0] {
+        for cost in [0.5, 0.7, 1.0, 1.4, 2.0, 3.0] {
+            all.push((format!("ours, doubt {doubt}, cost {cost}"), ours(cost, doubt, false)));
+        }
     }
-    all.push(("ours, answers by lot".into(), ours(1.0, false, true)));
+    all.push(("ours, answers by lot".into(), ours(1.0, Policy::default().doubt, true)));
     for chance in THRESHOLDS {
         all.push((format!("oracle, from {chance}"), Box::new(move |_| Box::new(Oracle(chance)))));
     }
@@ -134,7 +137,9 @@ fn main() {
         }
     }
     table(&makers, &runs);
-    at_recall(&makers, &runs, 0.85);
+    for recall in [0.85, 0.65] {
+        at_recall(&makers, &runs, recall);
+    }
     if let Some(file) = std::env::args().nth(4) {
         plot::write(&file, &curves(&makers, &runs));
     }

@@ -7,7 +7,7 @@ use engine::{
     taste::{Answer, Decision, Learning, Policy, Say, State, Subject, Taste},
 };
 
-use super::world::{Finding, Random, START};
+use super::world::{Finding, Random, START, logistic};
 
 /// A way of deciding.
 pub(crate) trait Decider {
@@ -153,8 +153,10 @@ impl Decider for Ours {
     fn posts(&mut self, finding: &Finding) -> (bool, Option<f64>) {
         let decision = self.says(finding);
         if let Some(threshold) = self.threshold {
+            let belief = self.taste.belief(&self.subject(finding));
+            let upper = logistic(belief.mean + self.policy.doubt * belief.variance.sqrt());
             let explores = finding.lot < self.policy.explore;
-            return (decision.probability >= threshold || explores, Some(decision.probability));
+            return (upper >= threshold || explores, Some(decision.probability));
         }
         let is_severe = finding.subject.severity == Severity::Error || finding.subject.category == Category::Security;
         self.severe_hidden += usize::from(is_severe && finding.useful && decision.say == Say::Mute);

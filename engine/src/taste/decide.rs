@@ -53,6 +53,9 @@ pub struct Policy {
     pub explore: f64,
     /// How far draws go: 1 draws from what is believed, 0 takes its middle.
     pub draw: f64,
+    /// How many standard deviations a finding is given the benefit of the doubt: what is not known well is tried, or it
+    /// never becomes known (the upper confidence bound: Auer and others 2002).
+    pub doubt: f64,
     /// How eager to be quiet: what a needless word costs, in parts of what a missed one costs. 1 as a rule.
     pub cost: f64,
     /// Answers about a rule before it can be muted.
@@ -63,7 +66,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { seed: 0, explore: 0.02, cost: 1.0, draw: 0.3, least_answers: 3.0, least_people: 2 }
+        Self { seed: 0, explore: 0.02, cost: 1.0, draw: 0.3, doubt: 0.5, least_answers: 3.0, least_people: 2 }
     }
 }
 
@@ -75,6 +78,7 @@ impl Policy {
             explore: config.explore.get(),
             cost: config.cost.max(0.0),
             draw: Self::default().draw,
+            doubt: Self::default().doubt,
             least_answers: config.least_answers,
             least_people: config.least_people as usize,
         }
@@ -110,7 +114,13 @@ impl Taste {
         let worth = policy.worth(subject);
         let needed = policy.least_people.min(self.people()).max(1);
         let is_heard = support.answers >= policy.least_answers && support.against >= needed;
-        let posts = 1.0 - Belief { variance: policy.draw.powi(2) * belief.variance, ..belief }.below(worth);
+        let drawn = Belief {
+            mean: belief.mean + policy.doubt * belief.variance.sqrt(),
+            variance: policy.draw.powi(2) * belief.variance,
+        };
+        let posts = 1.0 - drawn.below(worth);
+        // What cannot be reckoned is no reason to keep quiet.
+        let posts = if posts.is_finite() { posts } else { 1.0 };
         let propensity = if is_heard { posts.max(policy.explore) } else { 1.0 };
         let say = match lot(policy.seed, key) < propensity {
             true => Say::Post,

@@ -146,7 +146,7 @@ impl Taste {
         // What is shared has a new side, or the straight lines were followed for long.
         if self.shared.all.len() != known || self.since_fit >= REFIT {
             self.advance(answer.at);
-            self.fit();
+            self.tune();
             return true;
         }
         self.step(&answer.subject.rule, &slope_before.unwrap_or_else(|| vec![0.0; known]));
@@ -257,6 +257,14 @@ impl Taste {
                     *many += 1.0;
                     *sum += (mode - mean).powi(2) + variance;
                 }
+            }
+            for (at, ((level, mean), mode)) in self.shared.all.iter().zip(&self.shared.mode).enumerate() {
+                let mut unit = vec![0.0; self.shared.all.len()];
+                unit[at] = 1.0;
+                self.factor.forward(&mut unit);
+                let (many, sum) = seen.entry(*level).or_default();
+                *many += 1.0;
+                *sum += (mode - mean).powi(2) + dot(&unit, &unit);
             }
             for (level, (many, sum)) in seen {
                 let assumed = level.spread().powi(2);

@@ -178,11 +178,21 @@ fn the_blocks_come_to_what_the_whole_comes_to() {
 #[test]
 fn a_damaged_state_is_refused() {
     let text = heard(&rejected("style/x", &["a"], 1)).write().expect("written");
-    for (what, with) in [("[0,0,1,", "[7,0,1,"), ("[0,0,1,", "[0,0,-1,"), ("\"version\":1", "\"version\":9")] {
+    for (what, with) in [
+        ("[0,0,1,", "[7,0,1,"),
+        ("[0,0,1,", "[0,0,-1,"),
+        ("\"version\":1", "\"version\":9"),
+        ("[0,0,1,", "[0,0,1,1e300,"),
+    ] {
         assert!(text.contains(what), "{text}");
         assert!(State::read(&text.replacen(what, with, 1)).is_err(), "{with}");
     }
     assert!(State::read("{}").is_err());
+    let sums = Sums { answers: 1, weight: 1e300, reward: 0.0 };
+    let by = [("a".to_owned(), sums)].into();
+    let part = Part { version: 1, sums: [(subject("style/x", "p"), by)].into() };
+    let heavy = State::of([("m".to_owned(), part)]).write().expect("written");
+    assert!(State::read(&heavy).is_err(), "{heavy}");
 }
 
 fn parts() -> impl Strategy<Value = Vec<(usize, usize, usize, u8)>> {
