@@ -18,9 +18,19 @@ struct Watch {
     said: Arc<Mutex<Vec<String>>>,
 }
 
+/// Our command, which an interrupt ends also where these tests run behind a shell that has it ignored.
+fn own(repo: &TempRepo) -> std::process::Command {
+    if cfg!(target_os = "linux") {
+        let mut command = repo.command("env");
+        command.arg("--default-signal=INT").arg(binary());
+        return command;
+    }
+    repo.command(binary())
+}
+
 impl Watch {
     fn start(repo: &TempRepo) -> Self {
-        let mut command = repo.command(binary());
+        let mut command = own(repo);
         let mut child = command.args(["index", "watch"]).stdout(Stdio::piped()).spawn().expect("our command");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
         let said = Arc::new(Mutex::new(Vec::new()));
