@@ -62,16 +62,20 @@ impl Setup {
     }
 
     /// The journal of this repository; made where there is none.
-    pub(crate) fn journal(&self) -> Result<Journal> {
+    pub(crate) fn journal(&self) -> Result<Arc<Journal>> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(Arc::clone(opened));
+        }
         let file = self.journal_file()?;
         files::make_parent(&file)?;
         let learning = Learning::of(&self.config.taste);
-        Journal::open_with(&file, self.config.feedback.clone(), learning)
-            .with_context(|| format!("cannot use `{}`", file.display()))
+        let journal = Journal::open_with(&file, self.config.feedback.clone(), learning)
+            .with_context(|| format!("cannot use `{}`", file.display()))?;
+        Ok(Arc::clone(self.opened.get_or_init(|| Arc::new(journal))))
     }
 
     /// The journal, where there is one.
-    pub(crate) fn journal_if_there(&self) -> Result<Option<Journal>> {
+    pub(crate) fn journal_if_there(&self) -> Result<Option<Arc<Journal>>> {
         if files::exists(&self.journal_file()?) { self.journal().map(Some) } else { Ok(None) }
     }
 
@@ -99,7 +103,7 @@ impl Setup {
         let own = self.journal_if_there().and_then(|journal| {
             let Some(journal) = journal else { return Ok(None) };
             let given = (shared.as_ref(), lessons.clone(), now());
-            let weigher = Arc::new(journal).weigher(given, &self.config.taste, project.clone());
+            let weigher = journal.weigher(given, &self.config.taste, project.clone());
             Ok(Some(weigher?))
         });
         let weigher = own.unwrap_or_else(|error| {

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &args::Args, given: &args::Lessons) -> Result<ExitCode> 
 
 /// The repository's journal, or another one.
 pub(crate) fn open(setup: &Setup, file: Option<&Path>) -> Result<Arc<Journal>> {
-    let Some(file) = file else { return Ok(Arc::new(setup.journal()?)) };
+    let Some(file) = file else { return setup.journal() };
     if !files::exists(file) {
         return Err(anyhow!("there is no journal `{}`", file.display()));
     }

@@ -37,6 +37,8 @@ pub(crate) struct Setup {
     pub(crate) layers: Layers,
     /// The resolved configuration.
     pub(crate) config: Config,
+    /// The journal of answers, once it was opened.
+    pub(crate) opened: std::sync::OnceLock<Arc<engine::feedback::Journal>>,
 }
 
 /// Reads the layers: defaults, the user's file, the repository's file, `APPRENTICE_*`, `--set`.
@@ -66,7 +68,7 @@ pub(crate) fn read(args: &Args) -> Result<Setup> {
         layers.set("model.name", model, &Origin::Flag("--model".into()))?;
     }
     let config = layers.resolve()?;
-    Ok(Setup { repository, root, layers, config })
+    Ok(Setup { repository, root, layers, config, opened: std::sync::OnceLock::new() })
 }
 
 impl Setup {

@@ -87,7 +87,7 @@ pub(super) fn score(lines: &[(usize, &str)]) -> Result<Score, EvalError> {
     Ok(Score {
         kind: "filter",
         rows: remarks.len(),
-        mean: measures(&cases),
+        mean: over_projects(&projects.iter().map(|project| of(project)).collect::<Vec<_>>(), &cases),
         by_source: projects.iter().map(|project| ((*project).to_owned(), with_counts(&of(project)))).collect(),
         by_check: BTreeMap::new(),
         model: None,
@@ -156,6 +156,19 @@ fn measures(cases: &[(f64, f64, bool)]) -> BTreeMap<&'static str, f64> {
         ("f1", f1(&alone)),
         ("f1_with_nearest", f1(&with)),
     ])
+}
+
+/// Means over projects that have both sorts, so that nothing is won or lost by how many are valid in each; and all rows
+/// together (`…_pooled`), where leaving a project out makes its own share of valid remarks speak against it.
+fn over_projects(by_project: &[Vec<(f64, f64, bool)>], all: &[(f64, f64, bool)]) -> BTreeMap<&'static str, f64> {
+    let has_both = |cases: &&Vec<(f64, f64, bool)>| cases.iter().any(|case| case.2) && cases.iter().any(|case| !case.2);
+    let each: Vec<_> = by_project.iter().filter(has_both).map(|cases| measures(cases)).collect();
+    let mean = |name: &str| each.iter().map(|one| one[name]).sum::<f64>() / each.len().max(1) as f64;
+    let pooled = measures(all);
+    let mut means: BTreeMap<&'static str, f64> = pooled.keys().map(|name| (*name, mean(name))).collect();
+    means.insert("auroc_pooled", pooled["auroc"]);
+    means.insert("auroc_with_nearest_pooled", pooled["auroc_with_nearest"]);
+    means
 }
 
 fn with_counts(cases: &[(f64, f64, bool)]) -> BTreeMap<&'static str, f64> {

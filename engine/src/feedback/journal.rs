@@ -142,7 +142,15 @@ impl Journal {
     /// [`JournalError`].
     pub fn tell(&self, told: &[Told]) -> Result<usize, JournalError> {
         let mut connection = self.connection();
-        let transaction = begin(&mut connection)?;
+        // A power cut may lose the last ones: what they were about is told again.
+        connection.execute_batch("PRAGMA synchronous = NORMAL;")?;
+        let new = Self::note(&mut connection, told);
+        connection.execute_batch("PRAGMA synchronous = FULL;")?;
+        new
+    }
+
+    fn note(connection: &mut Connection, told: &[Told]) -> Result<usize, JournalError> {
+        let transaction = begin(connection)?;
         let mut new = 0;
         for one in told {
             let scrubbed = Told { what: secret::mask(&one.what).into_owned(), ..one.clone() };

@@ -26,7 +26,8 @@ impl Rate {
             return None;
         }
         let (n, z) = (of as f64, 1.959_964f64);
-        let p = good / n;
+        // The sum of nothing is less than nothing, by a sign.
+        let p = good / n + 0.0;
         let middle = p + z * z / (2.0 * n);
         let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).max(0.0).sqrt();
         let down = 1.0 + z * z / n;
