@@ -109,9 +109,7 @@ impl Inbox {
         let kept = got.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                if let Some(hook) = take(stream) {
-                    kept.lock().unwrap().push(hook);
-                }
+                take(stream, &kept);
             }
         });
         Self { url, got }
@@ -126,8 +124,8 @@ impl Inbox {
     }
 }
 
-/// Reads one request and answers 202, closing: one connection a webhook.
-fn take(mut stream: TcpStream) -> Option<Hook> {
+/// Reads one request, keeps it, and only then answers 202, closing: one connection a webhook.
+fn take(mut stream: TcpStream, kept: &Mutex<Vec<Hook>>) -> Option<()> {
     let mut raw = Vec::new();
     let mut chunk = [0; 65_536];
     let end = loop {
@@ -145,8 +143,8 @@ fn take(mut stream: TcpStream) -> Option<Hook> {
         let count = stream.read(&mut chunk).ok().filter(|n| *n > 0)?;
         raw.extend_from_slice(&chunk[..count]);
     }
-    stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()?;
-    Some(Hook { headers, body: raw[end + 4..].to_vec() })
+    kept.lock().unwrap().push(Hook { headers, body: raw[end + 4..].to_vec() });
+    stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").ok()
 }
 
 /// Runs git in a folder; what it wrote.
