@@ -178,3 +178,39 @@ fn what_became_of_a_finding_by_the_commit_is_an_answer() {
     assert_eq!(of("python/eval-call"), [Kind::MergedWith, Kind::Mended]);
     assert_eq!(of("python/equals-none"), [Kind::Mended]);
 }
+
+#[test]
+fn killed_at_any_moment_no_answer_that_was_kept_is_lost() {
+    let (repository, review) = reviewed(1);
+    let print = of(&review, "python/equals-none")[0]["fingerprint"].as_str().expect("a fingerprint").to_owned();
+    let mut kept = Vec::new();
+    for n in 0..40u64 {
+        let why = format!("no{n}no");
+        let mut command = repository.command(kit::binary());
+        command.args(["feedback", "record", &print, "rejected", "--why", &why]);
+        let quiet = std::process::Stdio::null;
+        let mut child = command.stdout(quiet()).stderr(quiet()).spawn().expect("our command");
+        std::thread::sleep(std::time::Duration::from_micros(n * n * 37 % 30_000));
+        let _ = child.kill();
+        if child.wait().expect("its end").success() {
+            kept.push(why);
+        }
+    }
+    repository.apprentice(&["feedback", "record", &print, "rejected", "--why", "at last"]).expect_code(0);
+    let exported = repository.apprentice(&["feedback", "export"]).expect_code(0).out;
+    let lost: Vec<&String> = kept.iter().filter(|why| !exported.contains(why.as_str())).collect();
+    assert!(lost.is_empty(), "{lost:?} of {} kept answers are lost", kept.len());
+    // What was learned is what the entries that are there come to, no more and no less.
+    let learned = || {
+        let state = journal(&repository).state(1_800_000_000_000).expect("a state");
+        let sums = state.parts().values().flat_map(|part| part.sums.values()).flat_map(|by| by.values());
+        sums.map(|sums| (sums.answers, sums.weight, sums.reward)).collect::<Vec<_>>()
+    };
+    let before = learned();
+    let mut rules = engine::config::Config::default().feedback;
+    rules.ignored_after_days += 1;
+    let file = repository.root().join(".git/apprentice/state.db");
+    drop(Journal::open_with(&file, rules, engine::taste::Learning::default()).expect("learned by other rules"));
+    assert_eq!(learned(), before);
+    assert_eq!(before.len(), 1, "{before:?}");
+}
