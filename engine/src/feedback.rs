@@ -1,6 +1,7 @@
 //! What did they answer? An append-only journal: who, with which right, when, to what, and how we know.
 
 pub mod emotion;
+mod error;
 mod journal;
 mod learned;
 mod lessons;
@@ -8,7 +9,8 @@ mod reward;
 mod summary;
 mod weigh;
 
-pub use journal::{Journal, JournalError};
+pub use error::JournalError;
+pub use journal::Journal;
 pub use learned::Learned;
 pub use lessons::{Adopted, Lesson, Pattern, lessons};
 use serde::{Deserialize, Serialize};

@@ -10,46 +10,14 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
-    Adopted, Entry, MOST_NAMED, Told, Weigher,
-    learned::{self, Learned},
+    Adopted, Entry, JournalError, MOST_NAMED, Told, Weigher,
+    learned::{self, About, Learned},
 };
 use crate::{
     config::{Config, FeedbackConfig, TasteConfig},
     secret,
     taste::{Learning, Policy, State, Taste},
 };
-
-/// Why the journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// SQLite refused.
-    #[error("the journal of answers cannot be used")]
-    Database(#[from] rusqlite::Error),
-    /// An answer has no text form.
-    #[error("an answer cannot be written to the journal")]
-    Unwritable(#[source] serde_json::Error),
-    /// A line of it is not what was written.
-    #[error("entry {0} of the journal of answers cannot be read")]
-    Entry(i64, #[source] serde_json::Error),
-    /// What was learned is not what was written.
-    #[error("what was learned from the journal of answers cannot be read")]
-    Learned(#[source] serde_json::Error),
-}
-
-/// Which suggestion answers are about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct About {
-    pub(super) place: String,
-    pub(super) fingerprint: String,
-    pub(super) path: String,
-}
-
-impl About {
-    fn of(entry: &Entry) -> Self {
-        let path = entry.path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default();
-        Self { place: entry.place.clone(), fingerprint: entry.fingerprint.clone(), path }
-    }
-}
 
 /// Answers in the order they were noticed. Entries are added and read; SQLite itself refuses to change or remove one.
 #[derive(Debug)]

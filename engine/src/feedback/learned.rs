@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{
-    Entry, Told,
-    journal::{About, JournalError},
-    reward::answers,
-};
+use super::{Entry, JournalError, Told, reward::answers};
 use crate::{
     config::FeedbackConfig,
     taste::{Answer, Learning, Part, State, Subject, Sums},
@@ -33,6 +29,21 @@ const TABLES: &str = "
         place TEXT NOT NULL, fingerprint TEXT NOT NULL, path TEXT NOT NULL, due INTEGER NOT NULL,
         PRIMARY KEY (place, fingerprint, path)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS learned_elsewhere(machine TEXT PRIMARY KEY, version INTEGER NOT NULL, state TEXT NOT NULL) STRICT;";
+
+/// Which suggestion answers are about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct About {
+    pub(super) place: String,
+    pub(super) fingerprint: String,
+    pub(super) path: String,
+}
+
+impl About {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let path = entry.path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default();
+        Self { place: entry.place.clone(), fingerprint: entry.fingerprint.clone(), path }
+    }
+}
 
 /// What one person's answers to one suggestion came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -278,12 +289,10 @@ pub(super) fn state(transaction: &Transaction<'_>) -> Result<State, JournalError
         sums.entry(subject).or_default().insert(who, one);
     }
     let mut state = State::of([(machine, Part { version: version.max(0) as u64, sums })]);
-    let mut query = transaction.prepare("SELECT state FROM learned_elsewhere ORDER BY machine")?;
-    for text in query.query_map([], |row| row.get::<_, String>(0))? {
-        // Written by us below; what cannot be read of it is of a version that was.
-        if let Ok(other) = State::read(&text?) {
-            state.merge(&other);
-        }
+    let mut query = transaction.prepare("SELECT machine, state FROM learned_elsewhere ORDER BY machine")?;
+    for row in query.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))? {
+        let (machine, text) = row?;
+        state.merge(&State::read(&text).map_err(|error| JournalError::Elsewhere(machine, error))?);
     }
     Ok(state)
 }
@@ -292,10 +301,9 @@ pub(super) fn state(transaction: &Transaction<'_>) -> Result<State, JournalError
 pub(super) fn merge(transaction: &Transaction<'_>, other: &State) -> Result<(), JournalError> {
     let ours: String = transaction.query_row("SELECT machine FROM learned_by", [], |row| row.get(0))?;
     for (machine, part) in other.parts().iter().filter(|(machine, _)| **machine != ours) {
-        let text = State::of([(machine.clone(), part.clone())]).write().map_err(|error| match error {
-            crate::taste::StateError::Text(error) => JournalError::Unwritable(error),
-            _ => JournalError::Database(rusqlite::Error::InvalidQuery),
-        })?;
+        let text = State::of([(machine.clone(), part.clone())])
+            .write()
+            .map_err(|error| JournalError::Elsewhere(machine.clone(), error))?;
         transaction.execute(
             "INSERT INTO learned_elsewhere VALUES (?1, ?2, ?3) ON CONFLICT(machine) DO UPDATE
              SET version = ?2, state = ?3 WHERE version < ?2",

@@ -177,17 +177,10 @@ fn by_month(cases: &[Case<'_>]) -> Vec<Group> {
     all
 }
 
-/// `2026-11` of milliseconds since 1970 (days to civil date: Hinnant's algorithm).
+/// `2026-11` of milliseconds since 1970.
 fn month(at: i64) -> String {
-    let days = at.div_euclid(24 * 3600 * 1000) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}")
+    let time = chrono::DateTime::from_timestamp_millis(at).unwrap_or_default();
+    time.format("%Y-%m").to_string()
 }
 
 fn calibration(said: &[&Case<'_>]) -> Vec<Bin> {

@@ -5,14 +5,14 @@ mod attention;
 mod block;
 mod cache;
 mod device;
-mod gguf;
+pub mod gguf;
 mod grammar;
 mod kernel;
 mod linear;
 mod lora;
 mod sampler;
-mod shape;
-mod template;
+pub mod shape;
+pub mod template;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
 #[cfg(not(target_arch = "x86_64"))]
@@ -36,6 +36,7 @@ use super::{
 use cache::Cache;
 use gguf::Gguf;
 use grammar::Grammars;
+pub use kernel::{Gate, Pairs, Rope, exp};
 use template::Template;
 use tokenizer::Tokenizer;
 use transformer::{Room, Transformer, Want};

@@ -13,23 +13,30 @@ use candle_core::{
 use memmap2::Mmap;
 
 /// What a file says about its model, by key.
-pub(super) type Metadata = HashMap<String, Value>;
+pub type Metadata = HashMap<String, Value>;
 
 /// A file in the address space.
 #[derive(Debug)]
-pub(super) struct Gguf {
+pub struct Gguf {
     file: File,
     map: Mmap,
-    pub(super) metadata: Metadata,
-    pub(super) tensors: HashMap<String, Tensor>,
+    /// What it says about the model.
+    pub metadata: Metadata,
+    /// Where its tensors lie, by name.
+    pub tensors: HashMap<String, Tensor>,
 }
 
 /// Where a tensor lies: rows of `columns` numbers each.
 #[derive(Debug, Clone)]
-pub(super) struct Tensor {
-    pub(super) kind: GgmlDType,
-    pub(super) rows: usize,
-    pub(super) columns: usize,
+pub struct Tensor {
+    /// How its numbers are packed.
+    pub kind: GgmlDType,
+    /// Rows: all dimensions but the first of ggml's, multiplied.
+    pub rows: usize,
+    /// Numbers of a row: the first of ggml's dimensions.
+    pub columns: usize,
+    /// Its dimensions in the order of the file, the fastest first.
+    pub sizes: Vec<usize>,
     place: Range<usize>,
 }
 
@@ -48,7 +55,10 @@ const MOST_DEPTH: usize = 4;
 
 impl Gguf {
     /// Opens a file and reads its header. Its tensors stay where they are.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn open(path: &Path) -> Result<Self, String> {
         let about = fs::metadata(path).map_err(|why| why.to_string())?;
         if !about.is_file() {
             return Err("it is no file".into());
@@ -68,7 +78,7 @@ impl Gguf {
 
     /// Digests the header and some bytes of each tensor: files of two trainings differ in all of them, and gigabytes
     /// are not read for a name.
-    pub(super) fn digest(&self, digest: &mut blake3::Hasher) {
+    pub fn digest(&self, digest: &mut blake3::Hasher) {
         let mut places: Vec<_> = self.tensors.values().map(|tensor| tensor.place.clone()).collect();
         places.sort_by_key(|place| place.start);
         let header = places.first().map_or(self.map.len(), |place| place.start);
@@ -79,7 +89,10 @@ impl Gguf {
     }
 
     /// Where a tensor lies that must have this shape.
-    pub(super) fn tensor(&self, name: &str, rows: usize, columns: usize) -> Result<&Tensor, String> {
+    ///
+    /// # Errors
+    /// When it has no such tensor, or one of another shape.
+    pub fn tensor(&self, name: &str, rows: usize, columns: usize) -> Result<&Tensor, String> {
         let tensor = self.tensors.get(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
         if (tensor.rows, tensor.columns) != (rows, columns) {
             let (has, had) = (tensor.rows, tensor.columns);
@@ -89,13 +102,16 @@ impl Gguf {
     }
 
     /// The bytes of a tensor's rows.
-    pub(super) fn bytes(&self, tensor: &Tensor, rows: Range<usize>) -> &[u8] {
+    pub fn bytes(&self, tensor: &Tensor, rows: Range<usize>) -> &[u8] {
         let stride = tensor.stride();
         &self.map[tensor.place.clone()][rows.start * stride..rows.end * stride]
     }
 
     /// A tensor's rows as numbers: `[rows, columns]`.
-    pub(super) fn floats(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>, String> {
+    ///
+    /// # Errors
+    /// What candle says of its bytes.
+    pub fn floats(&self, tensor: &Tensor, rows: Range<usize>) -> Result<Vec<f32>, String> {
         let shape = (rows.len(), tensor.columns);
         let read = || {
             quantized(self.bytes(tensor, rows), tensor.kind, shape.into(), &Device::Cpu)?
@@ -107,7 +123,10 @@ impl Gguf {
     }
 
     /// A tensor of one row, where the file has it.
-    pub(super) fn row(&self, name: &str, columns: usize) -> Result<Option<Vec<f32>>, String> {
+    ///
+    /// # Errors
+    /// When it has another shape, or holds what is no number.
+    pub fn row(&self, name: &str, columns: usize) -> Result<Option<Vec<f32>>, String> {
         if !self.tensors.contains_key(name) {
             return Ok(None);
         }
@@ -121,7 +140,7 @@ impl Gguf {
 
 impl Tensor {
     /// Bytes of a row.
-    pub(super) fn stride(&self) -> usize {
+    pub fn stride(&self) -> usize {
         self.columns / self.kind.block_size() * self.kind.type_size()
     }
 }
@@ -132,7 +151,10 @@ pub(super) fn quantized(bytes: &[u8], kind: GgmlDType, shape: Shape, at: &Device
 }
 
 /// A whole number of the metadata.
-pub(super) fn whole(metadata: &Metadata, key: &str) -> Result<Option<usize>, String> {
+///
+/// # Errors
+/// When it is something else, or counts nothing that a model has.
+pub fn whole(metadata: &Metadata, key: &str) -> Result<Option<usize>, String> {
     let number = match metadata.get(key) {
         None => return Ok(None),
         Some(&Value::U8(n)) => Some(u64::from(n)),
@@ -149,7 +171,10 @@ pub(super) fn whole(metadata: &Metadata, key: &str) -> Result<Option<usize>, Str
 }
 
 /// A number of the metadata.
-pub(super) fn float(metadata: &Metadata, key: &str) -> Result<Option<f32>, String> {
+///
+/// # Errors
+/// When it is something else.
+pub fn float(metadata: &Metadata, key: &str) -> Result<Option<f32>, String> {
     let number = match metadata.get(key) {
         None => return Ok(None),
         Some(&Value::F32(number)) => number,
@@ -160,7 +185,7 @@ pub(super) fn float(metadata: &Metadata, key: &str) -> Result<Option<f32>, Strin
 }
 
 /// A text of the metadata.
-pub(super) fn text<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
+pub fn text<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a str> {
     metadata.get(key).and_then(|value| value.to_string().ok()).map(String::as_str)
 }
 
@@ -237,7 +262,8 @@ impl Info {
         if !start.is_multiple_of(4) {
             return Err(wrong("does not lie where a tensor may"));
         }
-        Ok((name, Tensor { kind, rows, columns, place: start..end }))
+        let sizes = sizes.iter().map(|&n| n as usize).collect();
+        Ok((name, Tensor { kind, rows, columns, sizes, place: start..end }))
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn add(row: &mut [f32], more: &[f32]) {
 
 /// What a gate does with its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub enum Gate {
     /// `x / (1 + e^-x)`.
     Silu,
     /// The Gaussian error linear unit, by its approximation with the hyperbolic tangent.
@@ -95,7 +95,7 @@ fn gated(gate: &[f32], up: &[f32], out: &mut [f32], inner: impl Fn(f32) -> f32) 
 
 /// `e^x`; off by 2e-7 of the value, and bounded so that it stays a number.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // Adding this leaves the nearest whole number in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
     let x = (x * std::f32::consts::LOG2_E).clamp(-126.0, 126.0);
@@ -108,17 +108,18 @@ pub(super) fn exp(x: f32) -> f32 {
 
 /// Rotary positions (arXiv 2104.09864).
 #[derive(Debug, Clone)]
-pub(super) struct Rope {
+pub struct Rope {
     /// The angle of each pair for one token.
-    pub(super) angles: Vec<f64>,
+    pub angles: Vec<f64>,
     /// What the rotated values are multiplied with.
-    pub(super) factor: f64,
-    pub(super) pairs: Pairs,
+    pub factor: f64,
+    /// Which components are rotated together.
+    pub pairs: Pairs,
 }
 
 /// Which components are rotated together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pairs {
+pub enum Pairs {
     /// Neighbors.
     Near,
     /// Those of the first and the second half.
@@ -127,7 +128,7 @@ pub(super) enum Pairs {
 
 impl Rope {
     /// Cosine and sine of each pair for one token.
-    pub(super) fn turns(&self, position: usize) -> impl Iterator<Item = [f32; 2]> {
+    pub fn turns(&self, position: usize) -> impl Iterator<Item = [f32; 2]> {
         self.angles.iter().map(move |angle| {
             let (sine, cosine) = (position as f64 * angle).sin_cos();
             [(cosine * self.factor) as f32, (sine * self.factor) as f32]
@@ -135,7 +136,7 @@ impl Rope {
     }
 
     /// Rotates a head by the turns of its token.
-    pub(super) fn rotate(&self, head: &mut [f32], turns: &[[f32; 2]]) {
+    pub fn rotate(&self, head: &mut [f32], turns: &[[f32; 2]]) {
         let mut turn = |a: usize, b: usize, [cosine, sine]: [f32; 2]| {
             let (x, y) = (head[a], head[b]);
             (head[a], head[b]) = (x * cosine - y * sine, x * sine + y * cosine);

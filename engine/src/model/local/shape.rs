@@ -11,28 +11,37 @@ use super::{
 
 /// What tells one model from another.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
-    pub(super) architecture: String,
+pub struct Shape {
+    /// ggml's name of its kind: `llama`, `qwen2`, `qwen3`, `gemma3`.
+    pub architecture: String,
     /// Tokens that it knows.
-    pub(super) words: usize,
+    pub words: usize,
     /// Tokens that it was trained to read at once.
-    pub(super) window: usize,
-    pub(super) width: usize,
-    pub(super) layers: usize,
-    pub(super) heads: usize,
-    pub(super) key_heads: usize,
+    pub window: usize,
+    /// Components of a token between layers.
+    pub width: usize,
+    /// Blocks of attention and feed-forward.
+    pub layers: usize,
+    /// Heads of queries.
+    pub heads: usize,
+    /// Heads of keys and values; each serves as many heads of queries.
+    pub key_heads: usize,
     /// Components of a head.
-    pub(super) size: usize,
-    pub(super) inner: usize,
-    pub(super) gate: Gate,
-    pub(super) embedding_scale: f32,
+    pub size: usize,
+    /// Components between gate and down projection.
+    pub inner: usize,
+    /// What stands at the gate.
+    pub gate: Gate,
+    /// What embeddings are multiplied with.
+    pub embedding_scale: f32,
     /// What the products of queries and keys are multiplied with.
-    pub(super) scale: f32,
+    pub scale: f32,
     /// The one for all layers, or the one for those that see all and the one for those that do not.
-    pub(super) ropes: Vec<Rope>,
+    pub ropes: Vec<Rope>,
     /// Tokens that layers with a narrow sight see, and every which layer sees all.
     narrow: Option<(usize, usize)>,
-    pub(super) epsilon: f32,
+    /// What is added to the mean square before its root is taken.
+    pub epsilon: f32,
 }
 
 /// Architectures that are known.
@@ -44,7 +53,20 @@ const MOST: usize = 4096;
 impl Shape {
     /// Reads the sizes, which are not yet compared with the tensors.
     pub(super) fn new(file: &Gguf) -> Result<Self, String> {
-        let metadata = &file.metadata;
+        let words = file.tensors.get("token_embd.weight").map_or(0, |tensor| tensor.rows);
+        Self::of(&file.metadata, words, &|pairs| file.row("rope_freqs.weight", pairs))
+    }
+
+    /// The sizes of a model that knows so many tokens, as its metadata say. `factors` gives the tensor
+    /// `rope_freqs.weight` of so many numbers, where there is one.
+    ///
+    /// # Errors
+    /// What is missing or fits no model that is known, in words.
+    pub fn of(
+        metadata: &Metadata,
+        words: usize,
+        factors: &dyn Fn(usize) -> Result<Option<Vec<f32>>, String>,
+    ) -> Result<Self, String> {
         let architecture = text(metadata, "general.architecture").ok_or("it does not say its architecture")?;
         let keys = Keys { metadata, architecture };
         if !matches!(architecture, "llama" | "qwen2" | "qwen3" | "gemma3") {
@@ -57,7 +79,6 @@ impl Shape {
         let (width, heads) = (keys.count("embedding_length", None)?, keys.count("attention.head_count", None)?);
         let key_heads = keys.count("attention.head_count_kv", Some(heads))?;
         let size = keys.count("attention.key_length", width.checked_div(heads))?;
-        let words = file.tensors.get("token_embd.weight").map_or(0, |tensor| tensor.rows);
         let narrow = keys.count("attention.sliding_window", Some(0))?;
         let shape = Self {
             architecture: architecture.to_owned(),
@@ -77,7 +98,7 @@ impl Shape {
             epsilon: keys.number("attention.layer_norm_rms_epsilon", None)?,
         };
         shape.check(keys.count("attention.value_length", Some(size))?)?;
-        Ok(Self { ropes: shape.ropes(file, keys)?, ..shape })
+        Ok(Self { ropes: shape.ropes(factors, keys)?, ..shape })
     }
 
     fn check(&self, value_size: usize) -> Result<(), String> {
@@ -90,7 +111,11 @@ impl Shape {
         Ok(())
     }
 
-    fn ropes(&self, file: &Gguf, keys: Keys<'_>) -> Result<Vec<Rope>, String> {
+    fn ropes(
+        &self,
+        factors: &dyn Fn(usize) -> Result<Option<Vec<f32>>, String>,
+        keys: Keys<'_>,
+    ) -> Result<Vec<Rope>, String> {
         let pairs = if self.architecture == "llama" { Pairs::Near } else { Pairs::Far };
         let turned = keys.count("rope.dimension_count", Some(self.size))?;
         if turned > self.size || !turned.is_multiple_of(2) || turned == 0 || turned != self.size && pairs == Pairs::Far
@@ -102,7 +127,7 @@ impl Shape {
             (0..turned / 2).map(|n| f64::from(base).powf(-2.0 * n as f64 / turned as f64)).collect()
         };
         let mut rope = Rope { angles: plain(base), factor: 1.0, pairs };
-        if let Some(factors) = file.row("rope_freqs.weight", turned / 2)? {
+        if let Some(factors) = factors(turned / 2)? {
             rope.angles.iter_mut().zip(factors).for_each(|(angle, factor)| *angle /= f64::from(factor));
         }
         keys.stretch(&mut rope, base)?;
@@ -115,7 +140,7 @@ impl Shape {
     }
 
     /// Which rope a layer has, and how many tokens it sees.
-    pub(super) fn sight(&self, layer: usize) -> (usize, usize) {
+    pub fn sight(&self, layer: usize) -> (usize, usize) {
         match self.narrow {
             Some((tokens, every)) if !(layer + 1).is_multiple_of(every) => (1, tokens),
             _ => (0, usize::MAX),

@@ -15,7 +15,8 @@ use minijinja::{Environment, Error, ErrorKind, context};
 
 use super::{
     super::chat::{ModelError, Role, Turn},
-    tokenizer::{self, Metadata, Tokenizer, Trust, wrong},
+    gguf::Metadata,
+    tokenizer::{self, Tokenizer, Trust, wrong},
 };
 
 /// Templates are written by whoever made the file: so long and no longer. The longest that we know of has 20 KB.
@@ -30,7 +31,7 @@ const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.r
                       {% endif %}";
 
 /// A model's chat template.
-pub(super) struct Template {
+pub struct Template {
     source: String,
 }
 
@@ -42,7 +43,7 @@ impl Template {
     ///
     /// # Errors
     /// [`ModelError::File`] when there is none, or it is none.
-    pub(super) fn new(metadata: &Metadata) -> Result<Self, ModelError> {
+    pub fn new(metadata: &Metadata) -> Result<Self, ModelError> {
         let source = match tokenizer::text(metadata, "tokenizer.chat_template") {
             Some(source) if source.len() > MOST_SOURCE => {
                 return Err(wrong("its chat template is longer than 256 KiB"));
@@ -65,7 +66,7 @@ impl Template {
     ///
     /// # Errors
     /// [`ModelError::File`] when the template refuses the turns, or does not write each of them once and as it is.
-    pub(super) fn encode(&self, tokenizer: &Tokenizer, turns: &[Turn]) -> Result<Vec<u32>, ModelError> {
+    pub fn encode(&self, tokenizer: &Tokenizer, turns: &[Turn]) -> Result<Vec<u32>, ModelError> {
         let parts = self.parts(tokenizer, turns).or_else(|why| match folded(turns) {
             Some(turns) => self.parts(tokenizer, &turns).map_err(|_| why),
             None => Err(why),

@@ -11,17 +11,14 @@ pub(super) mod tests;
 use std::collections::HashMap;
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use candle_core::quantized::gguf_file::Value;
 
 use super::super::chat::ModelError;
+use super::gguf::Metadata;
 use bpe::Bpe;
 use spm::Spm;
 use vocabulary::Vocabulary;
 
 pub(super) use vocabulary::text;
-
-/// What a GGUF file says of itself.
-pub type Metadata = HashMap<String, Value>;
 
 /// A file of which the metadata are not what they should be; whoever knows its name puts it in.
 pub(super) fn wrong(why: impl Into<String>) -> ModelError {
@@ -184,17 +181,17 @@ impl Tokenizer {
     }
 
     /// The token that begins a text.
-    pub(super) fn bos(&self) -> Option<u32> {
+    pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
     /// The token that ends a text.
-    pub(super) fn eos(&self) -> Option<u32> {
+    pub fn eos(&self) -> Option<u32> {
         self.eos
     }
 
     /// Whether the model expects [`Tokenizer::bos`] before every text.
-    pub(super) fn adds_bos(&self) -> bool {
+    pub fn adds_bos(&self) -> bool {
         self.adds_bos
     }
 }

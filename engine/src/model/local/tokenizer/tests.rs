@@ -7,6 +7,8 @@ use std::{env, fs::File};
 use candle_core::quantized::gguf_file::Content;
 use proptest::prelude::*;
 
+use candle_core::quantized::gguf_file::Value;
+
 use super::*;
 
 /// GPT-2's way to write a byte.
