@@ -9,4 +9,4 @@ mod decoder;
 mod matrix;
 mod op;
 
-pub use decoder::{Decoder, Linear, Losses, NetError, Trained};
+pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Trained};

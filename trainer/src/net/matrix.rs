@@ -54,7 +54,10 @@ pub(super) fn multiply(
         return;
     }
     if between == 0 {
-        return if adds {} else { out[..rows * columns].fill(0.0) };
+        if !adds {
+            out[..rows * columns].fill(0.0);
+        }
+        return;
     }
     assert!(rows * columns <= out.len() && left.last() < left.values.len() && right.last() < right.values.len());
     let threads = match threads {
@@ -99,7 +102,7 @@ mod tests {
         multiply(&mut out, (Matrix::new(&a, 3), Matrix::new(&b, 2)), false, 1.0, Threads::One);
         assert_eq!(out, [5.0, 5.0, 14.0, 11.0]);
         multiply(&mut out, (Matrix::new(&a, 3), Matrix::new(&b, 3).turned()), true, 2.0, Threads::All);
-        assert_eq!(out, [5.0 + 2.0 * 7.0, 5.0 + 2.0 * 5.0, 14.0 + 2.0 * 16.0, 11.0 + 2.0 * 11.0]);
+        assert_eq!(out, [5.0 + 2.0 * 7.0, 5.0 + 2.0 * 4.0, 14.0 + 2.0 * 16.0, 11.0 + 2.0 * 10.0]);
     }
 
     #[test]

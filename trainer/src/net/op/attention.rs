@@ -51,13 +51,15 @@ impl Heads {
         let (mut from, mut all) = (0, Vec::new());
         for &length in self.lengths.iter() {
             let heads = |x: &Tensor, count: usize| -> Result<Tensor> {
-                let x = x.narrow(0, from, length)?.reshape((length, count, self.size))?.transpose(0, 1)?.contiguous()?;
+                let x =
+                    x.narrow(0, from, length)?.reshape((length, count, self.size))?.transpose(0, 1)?.contiguous()?;
                 let (copies, count) = (self.queries / count, count);
                 let x = x.unsqueeze(1)?.expand((count, copies, length, self.size))?;
                 x.reshape((self.queries, length, self.size))
             };
             let (q, k, v) = (heads(q, self.queries)?, heads(k, self.keys)?, heads(v, self.keys)?);
-            let unseen = (0..length).flat_map(|a| (0..length).map(move |b| if b > a { f32::NEG_INFINITY } else { 0.0 }));
+            let unseen =
+                (0..length).flat_map(|a| (0..length).map(move |b| if b > a { f32::NEG_INFINITY } else { 0.0 }));
             let unseen = Tensor::from_iter(unseen, q.device())?.reshape((length, length))?.to_dtype(q.dtype())?;
             let scores = (q.matmul(&k.t()?)? * f64::from(self.scale))?.broadcast_add(&unseen)?;
             let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
@@ -108,8 +110,7 @@ impl Attention {
     fn see(&self, (q, k, v): (&[f32], &[f32], &[f32]), (from, length, head): (usize, usize, usize)) -> Seen {
         let Heads { queries, keys, size, scale, .. } = self.heads;
         let group = self.heads.groups(head);
-        let mut seen =
-            Seen { rows: vec![0.0; group.len() * length * size], sums: vec![0.0; group.len() * length] };
+        let mut seen = Seen { rows: vec![0.0; group.len() * length * size], sums: vec![0.0; group.len() * length] };
         let mut scores = vec![0.0; BLOCK * length];
         for (n, query) in group.enumerate() {
             for start in (0..length).step_by(BLOCK) {
@@ -141,7 +142,8 @@ impl Attention {
                 let (weights, grads) = (&mut weights[..count * known], &mut grads[..count * known]);
                 let of = |x, heads, head| self.heads.part(x, (from + start, count), head, heads);
                 let upto = |x| self.heads.part(x, (from, known), head, keys);
-                let (q, k, v, grad) = (of(given.q, queries, query), upto(given.k), upto(given.v), of(given.grad, queries, query));
+                let (q, k, v, grad) =
+                    (of(given.q, queries, query), upto(given.k), upto(given.v), of(given.grad, queries, query));
                 multiply(weights, (q, k.turned()), false, scale, Threads::One);
                 multiply(grads, (grad, v.turned()), false, 1.0, Threads::One);
                 for row in 0..count {
@@ -239,15 +241,23 @@ impl CustomOp3 for Attention {
         let seen: Vec<Seen> = tasks.par_iter().map(|&task| self.see((q, k, v), task)).collect();
         let (mut out, mut sums) = (vec![0.0; q.len()], vec![0.0; q.len() / size]);
         let place = |task: &(usize, usize, usize)| (task.0, task.1, self.heads.groups(task.2).start);
-        let rows: Vec<_> = tasks.iter().zip(&seen).map(|(task, seen)| {
-            let (from, length, first) = place(task);
-            (from, length, first, &*seen.rows)
-        }).collect();
+        let rows: Vec<_> = tasks
+            .iter()
+            .zip(&seen)
+            .map(|(task, seen)| {
+                let (from, length, first) = place(task);
+                (from, length, first, &*seen.rows)
+            })
+            .collect();
         put(&mut out, &rows, (queries, size));
-        let totals: Vec<_> = tasks.iter().zip(&seen).map(|(task, seen)| {
-            let (from, length, first) = place(task);
-            (from, length, first, &*seen.sums)
-        }).collect();
+        let totals: Vec<_> = tasks
+            .iter()
+            .zip(&seen)
+            .map(|(task, seen)| {
+                let (from, length, first) = place(task);
+                (from, length, first, &*seen.sums)
+            })
+            .collect();
         put(&mut sums, &totals, (queries, 1));
         // A second pass through the same operation makes the same sums.
         let _ = self.sums.set(sums);
@@ -264,7 +274,8 @@ impl CustomOp3 for Attention {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let Heads { queries, keys, size, .. } = self.heads;
         let sums = self.sums.get().ok_or_else(|| Error::Msg("backward before forward".into()))?;
-        let [mut to_q, mut to_k, mut to_v] = [vec![0.0; q.elem_count()], vec![0.0; k.elem_count()], vec![0.0; v.elem_count()]];
+        let [mut to_q, mut to_k, mut to_v] =
+            [vec![0.0; q.elem_count()], vec![0.0; k.elem_count()], vec![0.0; v.elem_count()]];
         with([q, k, v, out, grad], |[q, k, v, out, grad]| {
             let along = out.par_chunks(size).zip(grad.par_chunks(size));
             let along: Vec<f32> = along.map(|(out, grad)| sum(out.iter().zip(grad).map(|(a, b)| a * b))).collect();

@@ -80,13 +80,7 @@ impl CustomOp2 for Free {
         made(out, (x.len() / columns, rows))
     }
 
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weight: &Tensor,
-        _: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (rows, columns) = weight.dims2()?;
         let (mut to_x, mut to_weight) = (vec![0.0; x.elem_count()], vec![0.0; weight.elem_count()]);
         with([x, weight, grad], |[x, weight, grad]| {

@@ -25,7 +25,12 @@ const ROWS: usize = 128;
 /// to `hidden`, and to `head` where it is trained.
 pub(in super::super) fn surprise(hidden: &Tensor, head: &Tensor, targets: &[u32]) -> Result<Tensor> {
     if is_ours(hidden) {
-        let op = Surprise { targets: targets.to_vec(), trains: head.track_op(), learns: hidden.track_op(), back: OnceLock::new() };
+        let op = Surprise {
+            targets: targets.to_vec(),
+            trains: head.track_op(),
+            learns: hidden.track_op(),
+            back: OnceLock::new(),
+        };
         return hidden.apply_op2(head, op);
     }
     let head = if head.track_op() { head.clone() } else { head.detach() };
@@ -92,7 +97,13 @@ impl CustomOp2 for Surprise {
         made(out, self.targets.len())
     }
 
-    fn bwd(&self, hidden: &Tensor, head: &Tensor, _: &Tensor, grad: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        hidden: &Tensor,
+        head: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (words, width) = head.dims2()?;
         let back = self.back.get().ok_or_else(|| Error::Msg("backward before forward".into()))?;
         let mut to_head = vec![0.0; if self.trains { words * width } else { 0 }];

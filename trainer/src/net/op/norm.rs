@@ -64,7 +64,8 @@ impl CustomOp2 for Rms {
         let width = scale.elem_count();
         let mut to_x = vec![0.0; x.elem_count()];
         let to_scale = with([x, scale, grad], |[x, scale, grad]| {
-            let parts = to_x.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS)).zip(grad.par_chunks(width * ROWS));
+            let parts =
+                to_x.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS)).zip(grad.par_chunks(width * ROWS));
             let sums: Vec<Vec<f32>> = parts.map(|((to_x, x), grad)| self.back(to_x, (x, scale, grad))).collect();
             let mut total = vec![0.0; width];
             for sum in &sums {
