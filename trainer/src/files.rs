@@ -15,6 +15,18 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
+/// The bytes of a file that is no longer than `most`.
+///
+/// # Errors
+/// As the system says, or that it is longer.
+pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let length = fs::metadata(path)?.len();
+    if length > most {
+        return Err(io::Error::other(format!("it has {length} bytes, and at most {most} are read")));
+    }
+    fs::read(path)
+}
+
 /// Puts a file in place of another, whole or not at all: written beside it, on disk before it gets its name.
 ///
 /// # Errors

@@ -5,3 +5,4 @@
 pub mod files;
 pub mod base;
 pub mod net;
+pub mod adapter;

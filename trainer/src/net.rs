@@ -10,3 +10,6 @@ mod matrix;
 mod op;
 
 pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Trained};
+
+#[cfg(test)]
+pub(crate) use decoder::tests::{metadata, small};
