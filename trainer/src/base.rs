@@ -75,6 +75,15 @@ impl Base {
         }
     }
 
+    /// A digest of its header and of some bytes of each tensor: of two trainings it is never the same.
+    pub fn digest(&self) -> String {
+        let mut digest = blake3::Hasher::new();
+        match &self.source {
+            Source::Gguf(file) => file.digest(&mut digest),
+        }
+        digest.finalize().to_hex().to_string()
+    }
+
     /// Its sizes.
     ///
     /// # Errors

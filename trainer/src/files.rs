@@ -43,3 +43,24 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut io::BufWriter<&fs::File>) ->
     new.persist(path).map_err(|error| error.error)?;
     fs::File::open(folder).and_then(|folder| folder.sync_all())
 }
+
+/// A file to be read line by line.
+///
+/// # Errors
+/// As the system says.
+pub fn lines(path: &Path) -> io::Result<io::BufReader<fs::File>> {
+    fs::File::open(path).map(io::BufReader::new)
+}
+
+/// A file to which lines are added.
+///
+/// # Errors
+/// As the system says.
+pub fn append(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Whether there is something of this name.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}

@@ -6,3 +6,7 @@ pub mod files;
 pub mod base;
 pub mod net;
 pub mod adapter;
+pub mod objective;
+pub mod rows;
+pub mod learn;
+pub mod tune;

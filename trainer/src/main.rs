@@ -1,6 +1,7 @@
 //! The `apprentice-trainer` command.
 
 mod args;
+mod front;
 
 use std::{path::Path, process::ExitCode};
 
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Show { model } => show(model),
+        Command::Lora(given) => front::lora::run(given),
+        Command::Prefer(given) => front::lora::prefer(given),
     }
 }
 

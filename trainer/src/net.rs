@@ -9,7 +9,23 @@ mod decoder;
 mod matrix;
 mod op;
 
-pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Trained};
+pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Pass, Trained};
+
+/// The type of numbers that weights have while they are trained.
+pub const KIND: candle_core::DType = candle_core::DType::F32;
+
+/// Where models are trained: the first GPU where the feature `cuda` or `metal` is on, else the processor.
+///
+/// # Errors
+/// When the GPU that the program was built for is not there.
+pub fn device() -> candle_core::Result<candle_core::Device> {
+    #[cfg(feature = "cuda")]
+    return candle_core::Device::new_cuda(0);
+    #[cfg(all(feature = "metal", not(feature = "cuda")))]
+    return candle_core::Device::new_metal(0);
+    #[cfg(not(any(feature = "cuda", feature = "metal")))]
+    Ok(candle_core::Device::Cpu)
+}
 
 #[cfg(test)]
-pub(crate) use decoder::tests::{metadata, small};
+pub(crate) use decoder::tests::small;

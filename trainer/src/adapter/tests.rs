@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::net::{Batch, Trained, small};
+use crate::net::{Batch, Pass, Trained, small};
 
 fn filled(decoder: &mut Decoder) -> Adapter {
     let adapter = Adapter::new(decoder, 3, 6.0, 1).unwrap();
@@ -16,7 +16,7 @@ fn filled(decoder: &mut Decoder) -> Adapter {
 
 fn logits(decoder: &Decoder) -> Vec<f32> {
     let batch = Batch { tokens: vec![3, 1, 4, 1, 5, 9, 2, 6], lengths: vec![8], targets: Vec::new() };
-    decoder.logits(&batch, true).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    decoder.logits(&batch, Pass::Hear).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 #[test]

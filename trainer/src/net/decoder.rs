@@ -69,6 +69,17 @@ pub enum Trained {
     All,
 }
 
+/// What a pass is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// To hear the model alone, without what is laid over it. No gradients.
+    Base,
+    /// To hear it as it is. No gradients.
+    Hear,
+    /// To learn: gradients flow to every variable.
+    Learn,
+}
+
 /// Texts that are read together: one after the other, without padding.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
@@ -201,43 +212,50 @@ impl Decoder {
         all
     }
 
-    /// What the model makes of a batch, after the last norm: `[tokens, width]`. `adapts`: whether adapters are heard.
+    /// What the model makes of a batch, after the last norm: `[tokens, width]`.
     ///
     /// # Errors
     /// [`NetError::Candle`].
-    pub fn hidden(&self, batch: &Batch, adapts: bool) -> Result<Tensor, NetError> {
+    pub fn hidden(&self, batch: &Batch, pass: Pass) -> Result<Tensor, NetError> {
         let Shape { size, heads, key_heads, scale, .. } = self.shape;
         let device = self.embedding.device();
         let tokens = Tensor::from_slice(&batch.tokens, batch.tokens.len(), device)?;
-        let mut x = self.embedding.index_select(&tokens, 0)?;
+        let mut x = pass.of(&self.embedding).index_select(&tokens, 0)?;
         let turns = Turns::new(&self.shape.ropes[0], &batch.lengths);
         let heads = Heads { queries: heads, keys: key_heads, size, scale, lengths: Arc::from(&*batch.lengths) };
         for layer in &self.layers {
-            x = layer.forward(&x, (&turns, &heads), self.shape.epsilon, adapts)?;
+            x = layer.forward(&x, (&turns, &heads), self.shape.epsilon, pass)?;
         }
-        Ok(norm::rms(&x, &self.norm, self.shape.epsilon)?)
+        Ok(norm::rms(&x, &pass.of(&self.norm), self.shape.epsilon)?)
     }
 
     /// The surprise of each target, in nats: `[targets]`.
     ///
     /// # Errors
     /// [`NetError::Candle`].
-    pub fn surprise(&self, batch: &Batch, adapts: bool) -> Result<Tensor, NetError> {
-        let hidden = self.hidden(batch, adapts)?;
+    pub fn surprise(&self, batch: &Batch, pass: Pass) -> Result<Tensor, NetError> {
+        let hidden = self.hidden(batch, pass)?;
         let rows: Vec<u32> = batch.targets.iter().map(|(row, _)| *row as u32).collect();
         let targets: Vec<u32> = batch.targets.iter().map(|(_, token)| *token).collect();
         let rows = Tensor::from_vec(rows, targets.len(), hidden.device())?;
         let head = self.head.as_ref().unwrap_or(&self.embedding);
-        Ok(loss::surprise(&hidden.index_select(&rows, 0)?, head, &targets)?)
+        Ok(loss::surprise(&hidden.index_select(&rows, 0)?, &pass.of(head), &targets)?)
     }
 
     /// The logits after each token of a batch: `[tokens, words]`; for comparisons.
     ///
     /// # Errors
     /// [`NetError::Candle`].
-    pub fn logits(&self, batch: &Batch, adapts: bool) -> Result<Tensor, NetError> {
+    pub fn logits(&self, batch: &Batch, pass: Pass) -> Result<Tensor, NetError> {
         let head = self.head.as_ref().unwrap_or(&self.embedding);
-        Ok(self.hidden(batch, adapts)?.matmul(&head.t()?)?)
+        Ok(self.hidden(batch, pass)?.matmul(&head.t()?)?)
+    }
+}
+
+impl Pass {
+    /// A weight as this pass sees it.
+    fn of(self, weight: &Tensor) -> Tensor {
+        if self == Self::Learn { weight.clone() } else { weight.detach() }
     }
 }
 
@@ -247,23 +265,23 @@ impl Layer {
         x: &Tensor,
         (turns, heads): (&Turns, &Heads),
         epsilon: f32,
-        adapts: bool,
+        pass: Pass,
     ) -> candle_core::Result<Tensor> {
         let size = heads.size;
-        let normed = norm::rms(x, &self.before_attention, epsilon)?;
+        let normed = norm::rms(x, &pass.of(&self.before_attention), epsilon)?;
         let by_head = |rows: Tensor, scale: &Option<Tensor>| -> candle_core::Result<Tensor> {
             let Some(scale) = scale else { return Ok(rows) };
             let (tokens, width) = rows.dims2()?;
-            norm::rms(&rows.reshape((tokens * width / size, size))?, scale, epsilon)?.reshape((tokens, width))
+            norm::rms(&rows.reshape((tokens * width / size, size))?, &pass.of(scale), epsilon)?.reshape((tokens, width))
         };
-        let query = by_head(self.query.forward(&normed, adapts)?, &self.query_norm)?;
-        let key = by_head(self.key.forward(&normed, adapts)?, &self.key_norm)?;
-        let value = self.value.forward(&normed, adapts)?;
+        let query = by_head(self.query.forward(&normed, pass)?, &self.query_norm)?;
+        let key = by_head(self.key.forward(&normed, pass)?, &self.key_norm)?;
+        let value = self.value.forward(&normed, pass)?;
         let seen = attend(&turns.rotate(&query, size)?, &turns.rotate(&key, size)?, &value, heads)?;
-        let x = (x + self.attended.forward(&seen, adapts)?)?;
-        let normed = norm::rms(&x, &self.before_inner, epsilon)?;
-        let inner = swiglu(&self.gate.forward(&normed, adapts)?, &self.up.forward(&normed, adapts)?)?;
-        x + self.down.forward(&inner, adapts)?
+        let x = (x + self.attended.forward(&seen, pass)?)?;
+        let normed = norm::rms(&x, &pass.of(&self.before_inner), epsilon)?;
+        let inner = swiglu(&self.gate.forward(&normed, pass)?, &self.up.forward(&normed, pass)?)?;
+        x + self.down.forward(&inner, pass)?
     }
 }
 
@@ -288,14 +306,16 @@ impl Linear {
         self.adapter = Some((a, b, scale));
     }
 
-    fn forward(&self, x: &Tensor, adapts: bool) -> candle_core::Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: Pass) -> candle_core::Result<Tensor> {
         let out = match &self.adapter {
-            Some((a, b, scale)) if adapts => linear::adapted(x, &self.weight, (a, b), *scale)?,
-            _ if self.weight.is_variable() => linear::trained(x, &self.weight)?,
+            Some((a, b, scale)) if pass != Pass::Base => {
+                linear::adapted(x, &self.weight, (&pass.of(a), &pass.of(b)), *scale)?
+            }
+            _ if self.weight.is_variable() && pass == Pass::Learn => linear::trained(x, &self.weight)?,
             _ => linear::frozen(x, &self.weight)?,
         };
         match &self.bias {
-            Some(bias) => out.broadcast_add(bias),
+            Some(bias) => out.broadcast_add(&pass.of(bias)),
             None => Ok(out),
         }
     }

@@ -75,7 +75,7 @@ pub(crate) fn adapters(decoder: &mut Decoder, kind: DType) -> Vec<(String, Var)>
 }
 
 fn loss(decoder: &Decoder) -> Tensor {
-    decoder.surprise(&batch(), true).unwrap().sum_all().unwrap()
+    decoder.surprise(&batch(), Pass::Learn).unwrap().sum_all().unwrap()
 }
 
 fn number(tensor: &Tensor) -> f64 {
@@ -155,18 +155,18 @@ fn every_weight_of_a_model_that_is_trained_whole_has_its_slope() {
 #[test]
 fn an_adapter_of_nothing_changes_nothing() {
     let mut decoder = small("llama", Trained::Nothing, DType::F32);
-    let plain = all(&decoder.logits(&batch(), true).unwrap());
+    let plain = all(&decoder.logits(&batch(), Pass::Hear).unwrap());
     adapters(&mut decoder, DType::F32);
-    assert_eq!(all(&decoder.logits(&batch(), false).unwrap()), plain);
-    assert_ne!(all(&decoder.logits(&batch(), true).unwrap()), plain);
+    assert_eq!(all(&decoder.logits(&batch(), Pass::Base).unwrap()), plain);
+    assert_ne!(all(&decoder.logits(&batch(), Pass::Hear).unwrap()), plain);
 }
 
 #[test]
 fn texts_of_a_batch_do_not_see_each_other() {
     let decoder = small("qwen2", Trained::Nothing, DType::F32);
     let batch = batch();
-    let together = all(&decoder.logits(&batch, false).unwrap());
+    let together = all(&decoder.logits(&batch, Pass::Base).unwrap());
     let alone = Batch { tokens: batch.tokens[6..].to_vec(), lengths: vec![11], targets: Vec::new() };
-    let alone = all(&decoder.logits(&alone, false).unwrap());
+    let alone = all(&decoder.logits(&alone, Pass::Base).unwrap());
     together[6 * 23..].iter().zip(&alone).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} and {b}"));
 }

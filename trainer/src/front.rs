@@ -1,0 +1,4 @@
+//! What does each command do? It reads what it is given, lets the library work, and says what came of it.
+
+pub(crate) mod lora;
+mod progress;

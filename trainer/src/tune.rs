@@ -1,0 +1,284 @@
+//! How does a model learn from rows? An adapter laid over it is taught to say answers, or to prefer some to others.
+
+use std::path::Path;
+
+use candle_core::{DType, Tensor, Var};
+
+use crate::{
+    adapter::{Adapter, AdapterError},
+    base::{Base, BaseError},
+    learn::Task,
+    net::{self, Batch, Decoder, NetError, Pass, Trained},
+    objective::{self, Preference},
+    rows::{Lesson, Row, Rows, RowsError, Text},
+};
+
+/// What is learned from rows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Goal {
+    /// To say their answers.
+    Say,
+    /// To prefer the good ones.
+    Prefer(Preference),
+}
+
+/// A model, an adapter and rows to teach it.
+pub struct Tuning {
+    decoder: Decoder,
+    adapter: Adapter,
+    goal: Goal,
+    rows: Vec<Row>,
+    names: Vec<String>,
+    held_out: Vec<Row>,
+    /// What the texts of each row were worth to the base, in nats; of rows, then of what is held out.
+    before: [Vec<Vec<f64>>; 2],
+    digest: String,
+    tokens: usize,
+}
+
+/// Why it cannot be taught.
+#[derive(Debug, thiserror::Error)]
+pub enum TuneError {
+    /// The base cannot be used.
+    #[error(transparent)]
+    Base(#[from] BaseError),
+    /// The base cannot be computed.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The rows cannot be used.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The adapter cannot be used.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// A row is of another kind.
+    #[error("the row `{row}` cannot be learned from in this way: {needs}")]
+    Kind {
+        /// Its name.
+        row: String,
+        /// What would be needed.
+        needs: &'static str,
+    },
+}
+
+/// What an adapter is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Size {
+    /// Its rank.
+    pub rank: usize,
+    /// What it is multiplied with, times the rank.
+    pub alpha: f64,
+    /// Decides its first numbers.
+    pub seed: u64,
+}
+
+impl Tuning {
+    /// Loads the base, lays a new adapter over it (or `from`, to teach that one further), and reads nothing yet.
+    ///
+    /// # Errors
+    /// [`TuneError`].
+    pub fn new(
+        base: &Base,
+        (rows, held_out): (Rows, Option<Rows>),
+        goal: Goal,
+        (size, from): (Size, Option<&Path>),
+        tokens: usize,
+    ) -> Result<Self, TuneError> {
+        let mut decoder = Decoder::load(base, Trained::Nothing, net::KIND, &net::device().map_err(NetError::from)?)?;
+        let adapter = match from {
+            None => Adapter::new(&mut decoder, size.rank, size.alpha, size.seed)?,
+            Some(folder) => {
+                let adapter = Adapter::open(folder, decoder.shape())?;
+                adapter.lay(&mut decoder)?;
+                adapter
+            }
+        };
+        let parts =
+            [base.digest(), rows.digest.clone(), held_out.as_ref().map(|held| held.digest.clone()).unwrap_or_default()];
+        let digest = format!("{parts:?} {goal:?} {size:?} {:?} {tokens}", from.map(Path::to_path_buf));
+        let held_out = held_out.map(|held| held.rows).unwrap_or_default();
+        for row in rows.rows.iter().chain(&held_out) {
+            goal.check(row)?;
+        }
+        let names = rows.rows.iter().map(|row| row.id.clone()).collect();
+        let before = Default::default();
+        let mut tuning = Self { decoder, adapter, goal, rows: rows.rows, names, held_out, before, digest, tokens };
+        if let Goal::Prefer(_) = goal {
+            let of = |rows: &[Row]| -> Result<Vec<Vec<f64>>, NetError> {
+                rows.iter().map(|row| tuning.said(&row.texts().collect::<Vec<_>>(), Pass::Base)).collect()
+            };
+            tuning.before = [of(&tuning.rows)?, of(&tuning.held_out)?];
+        }
+        Ok(tuning)
+    }
+
+    /// The adapter, as it is now.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// The model.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The surprise of each held-out row's answer in nats a token, without and with the adapter: `[rows]` each.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn compared(&self) -> Result<Vec<(f64, f64)>, NetError> {
+        let of = |row: &Row| -> Result<(f64, f64), NetError> {
+            let texts: Vec<&Text> = row.texts().take(1).collect();
+            let tokens = texts[0].answered() as f64;
+            Ok((-self.said(&texts, Pass::Base)?[0] / tokens, -self.said(&texts, Pass::Hear)?[0] / tokens))
+        };
+        self.held_out.iter().map(of).collect()
+    }
+
+    /// How likely the answers of texts are, in nats: `[texts]`.
+    fn said(&self, texts: &[&Text], pass: Pass) -> Result<Vec<f64>, NetError> {
+        let values = self.likely(texts, pass)?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+        Ok(values)
+    }
+
+    fn likely(&self, texts: &[&Text], pass: Pass) -> Result<Tensor, NetError> {
+        let batch = batch(texts);
+        let surprise = self.decoder.surprise(&batch, pass)?;
+        let (all, mut from) = (batch.targets.len(), 0);
+        let mut owns = vec![0.0f32; texts.len() * all];
+        for (nth, text) in texts.iter().enumerate() {
+            owns[nth * all + from..][..text.answered()].fill(-1.0);
+            from += text.answered();
+        }
+        let owns = Tensor::from_vec(owns, (texts.len(), all), surprise.device())?.to_dtype(surprise.dtype())?;
+        Ok(owns.matmul(&surprise.unsqueeze(1)?)?.squeeze(1)?)
+    }
+
+    /// The loss of each row, `[rows]`.
+    fn losses(&self, rows: &[&Row], before: &[&Vec<f64>], pass: Pass) -> Result<Tensor, NetError> {
+        let texts: Vec<&Text> = rows.iter().flat_map(|row| row.texts()).collect();
+        let likely = self.likely(&texts, pass)?;
+        let Goal::Prefer(preference) = self.goal else { return Ok(likely.neg()?) };
+        let before: Vec<f32> = before.iter().flat_map(|each| each.iter().map(|x| *x as f32)).collect();
+        let likelier = (&likely - Tensor::new(before, likely.device())?)?;
+        let good: Vec<bool> = rows.iter().map(|row| matches!(row.lesson, Lesson::Judge(_, true))).collect();
+        Ok(match preference {
+            Preference::Dpo { beta, noise } => {
+                let pairs = likelier.reshape((rows.len(), 2))?;
+                let side = |at| pairs.narrow(1, at, 1)?.squeeze(1);
+                objective::dpo(&side(0)?, &side(1)?, beta, noise)?
+            }
+            Preference::Kto { beta, good: wanted, bad } => {
+                objective::kto(&likelier, &good, self.divergence(&texts)?, (beta, (wanted, bad)))?
+            }
+            Preference::ApoZero { beta } => objective::apo_zero(&likelier, &good, beta)?,
+        })
+    }
+
+    /// How much likelier answers to other questions have become: each question with the next one's answer.
+    fn divergence(&self, texts: &[&Text]) -> Result<f64, NetError> {
+        if texts.len() < 2 {
+            return Ok(0.0);
+        }
+        let crossed = texts.iter().zip(texts.iter().cycle().skip(1)).map(|(one, next)| {
+            let tokens = one.tokens[..one.answer].iter().chain(&next.tokens[next.answer..]).copied().collect();
+            Text { tokens, answer: one.answer }
+        });
+        let crossed: Vec<Text> = crossed.collect();
+        let crossed: Vec<&Text> = crossed.iter().collect();
+        let (now, before) = (self.said(&crossed, Pass::Hear)?, self.said(&crossed, Pass::Base)?);
+        Ok(now.iter().zip(&before).map(|(now, before)| now - before).sum::<f64>() / crossed.len() as f64)
+    }
+
+    fn weight_of(&self, row: &Row) -> f64 {
+        match self.goal {
+            Goal::Say => row.weight * row.texts().map(Text::answered).sum::<usize>() as f64,
+            Goal::Prefer(_) => row.weight,
+        }
+    }
+
+    fn weighed(&self, rows: &[&Row], before: &[&Vec<f64>], pass: Pass) -> Result<Tensor, NetError> {
+        let weights: Vec<f32> = rows.iter().map(|row| row.weight as f32).collect();
+        let losses = self.losses(rows, before, pass)?;
+        let weights = Tensor::new(weights, losses.device())?;
+        Ok((losses * weights)?.sum_all()?)
+    }
+}
+
+impl Goal {
+    fn check(self, row: &Row) -> Result<(), TuneError> {
+        let kind = |needs| TuneError::Kind { row: row.id.clone(), needs };
+        match (self, &row.lesson) {
+            (Self::Say, Lesson::Say(_)) => Ok(()),
+            (Self::Say, _) => Err(kind("only rows with one answer that is to be said can")),
+            (Self::Prefer(Preference::Dpo { .. }), Lesson::Prefer(..)) => Ok(()),
+            (Self::Prefer(Preference::Dpo { .. }), _) => Err(kind("it needs `chosen` and `rejected`")),
+            (Self::Prefer(_), Lesson::Judge(..)) => Ok(()),
+            (Self::Prefer(_), _) => Err(kind("it needs `completion` and `label`")),
+        }
+    }
+}
+
+/// Texts one after the other; asked for is each token of the answers.
+pub(crate) fn batch(texts: &[&Text]) -> Batch {
+    let mut batch = Batch::default();
+    for text in texts {
+        let from = batch.tokens.len();
+        let asked = (text.answer..text.tokens.len()).map(|at| (from + at - 1, text.tokens[at]));
+        batch.targets.extend(asked);
+        batch.tokens.extend(&text.tokens);
+        batch.lengths.push(text.tokens.len());
+    }
+    batch
+}
+
+impl Task for Tuning {
+    fn variables(&self) -> Vec<(String, Var)> {
+        self.adapter.variables()
+    }
+
+    fn rows(&self) -> &[String] {
+        &self.names
+    }
+
+    fn tokens(&self, row: usize) -> usize {
+        self.rows[row].tokens()
+    }
+
+    fn weight(&self, row: usize) -> f64 {
+        self.weight_of(&self.rows[row])
+    }
+
+    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError> {
+        let (nothing, [before, _]) = (Vec::new(), &self.before);
+        let before: Vec<&Vec<f64>> = rows.iter().map(|&row| before.get(row).unwrap_or(&nothing)).collect();
+        self.weighed(&rows.iter().map(|&row| &self.rows[row]).collect::<Vec<_>>(), &before, Pass::Learn)
+    }
+
+    fn held_out(&self) -> Result<Option<f64>, NetError> {
+        let (mut loss, mut weight, nothing) = (0.0, 0.0, Vec::new());
+        let mut rest = &self.held_out[..];
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = rest.iter().take_while(|row| {
+                tokens += row.tokens();
+                tokens <= self.tokens
+            });
+            let many = fits.count().max(1);
+            let from = self.held_out.len() - rest.len();
+            let (rows, after) = rest.split_at(many);
+            let before: Vec<&Vec<f64>> =
+                (from..from + many).map(|at| self.before[1].get(at).unwrap_or(&nothing)).collect();
+            let rows: Vec<&Row> = rows.iter().collect();
+            let one = self.weighed(&rows, &before, Pass::Hear)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            loss += one;
+            weight += rows.iter().map(|row| self.weight_of(row)).sum::<f64>();
+            rest = after;
+        }
+        Ok((weight > 0.0).then(|| loss / weight))
+    }
+
+    fn digest(&self) -> String {
+        self.digest.clone()
+    }
+}
