@@ -288,7 +288,8 @@ section! {
         least_answers: f64,
         /// The people who must be against a rule, too, unless fewer ever answered anything.
         least_people: u32,
-        /// The answers by one person about one rule that count, at most.
+        /// The answers by one person about one rule that count at most, or half of what all others say about it where
+        /// that is more.
         most_of_one: f64,
         /// Days after which an answer counts half.
         half_life_days: u32,
