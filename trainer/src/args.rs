@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::lessons;
+
 /// Turns answers into lessons, lessons into weights, and weights into models that Ollama serves.
 #[derive(Debug, Parser)]
 #[command(name = "apprentice-trainer", version, about)]
@@ -19,4 +21,5 @@ pub(crate) enum Command {
         /// A GGUF file.
         model: PathBuf,
     },
+    Lessons(lessons::Lessons),
 }

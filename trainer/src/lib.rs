@@ -3,4 +3,6 @@
 //! The order of the modules is the architecture: each may use only those above it.
 
 pub mod files;
+pub mod personal;
 pub mod base;
+pub mod lessons;
