@@ -5,7 +5,7 @@ mod outcome;
 use std::{collections::HashMap, sync::Arc};
 
 use engine::{
-    feedback::{Entry, Kind, Permission},
+    feedback::{Entry, Instead, Kind, Permission},
     git::{CommitId, Repository},
     source::{Content, RepoPath},
 };
@@ -153,6 +153,7 @@ impl Harvest<'_> {
             permission: Permission::None,
             what: None,
             similarity: None,
+            instead: None,
             evidence,
         }
     }
@@ -242,18 +243,19 @@ impl Harvest<'_> {
 
     /// Writes the outcome of an offer. False when there is none yet.
     fn offer(&mut self, open: &Open, outcome: Outcome, pull: &Pull, made: &[PullCommit], login: &str) -> bool {
-        let (kind, similarity) = match outcome {
-            Outcome::Applied => (Kind::Applied, Some(1.0)),
-            Outcome::Edited(similarity) => (Kind::Edited, Some(similarity)),
-            Outcome::Same if pull.is_merged => (Kind::MergedWith, None),
-            Outcome::Changed if pull.is_merged => (Kind::MergedWithout, None),
+        let before = open.offered.before.clone();
+        let (kind, similarity, instead) = match outcome {
+            Outcome::Applied => (Kind::Applied, Some(1.0), None),
+            Outcome::Edited { like, text } => (Kind::Edited, Some(like), Some(Instead { before, after: text })),
+            Outcome::Same if pull.is_merged => (Kind::MergedWith, None, None),
+            Outcome::Changed if pull.is_merged => (Kind::MergedWithout, None, None),
             Outcome::Same | Outcome::Changed | Outcome::Unknown => return false,
         };
         let (who, how, commit) = by_whom(open, kind, made, login);
         let marker = &open.offered.marker;
         let key = format!("offer:{}:{}:{}:{kind:?}", marker.fingerprint, open.offered.path, open.commit);
         let entry = self.entry(key, kind, marker, open.offered.path.as_str(), &who, commit);
-        self.new.push(Entry { what: how, similarity, ..entry });
+        self.new.push(Entry { what: how, similarity, instead, ..entry });
         true
     }
 }

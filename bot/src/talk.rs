@@ -165,6 +165,7 @@ fn entry(given: &Given<'_>, marker: &Marker, path: &str, kind: Kind) -> Entry {
         permission: given.permission,
         what: None,
         similarity: None,
+        instead: None,
         evidence: format!("comment {}", given.comment.id),
     }
 }

@@ -100,6 +100,7 @@ fn journal() -> Result<(), Box<dyn std::error::Error>> {
             probability: 0.5,
             propensity: 1.0,
             reason: "none".into(),
+            material: None,
         }])?;
         let entry = Entry {
             key: nth.to_string(),
@@ -114,6 +115,7 @@ fn journal() -> Result<(), Box<dyn std::error::Error>> {
             permission: Permission::Write,
             what: None,
             similarity: None,
+            instead: None,
             evidence: "an example".into(),
         };
         let started = Instant::now();

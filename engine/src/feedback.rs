@@ -1,18 +1,23 @@
 //! What did they answer? An append-only journal: who, with which right, when, to what, and how we know.
 
+mod answered;
 pub mod emotion;
 mod error;
 mod journal;
 mod learned;
 mod lessons;
+mod material;
 mod reward;
 mod summary;
 mod weigh;
 
+pub use answered::{Answered, Heard};
 pub use error::JournalError;
 pub use journal::Journal;
 pub use learned::Learned;
 pub use lessons::{Adopted, Lesson, Pattern, lessons};
+pub use material::Material;
+pub use reward::{Verdict, verdict};
 use serde::{Deserialize, Serialize};
 pub use summary::{Bin, Group, Muted, Rate, Summary, summary};
 pub use weigh::{Because, LESSONS, MOST_NAMED, Weigher};
@@ -106,8 +111,20 @@ pub struct Entry {
     /// How like the suggested text the text is that got in, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub similarity: Option<f64>,
+    /// What got in, where it was edited; none where that is long or holds a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Instead>,
     /// What shows it: a commit, a comment's address.
     pub evidence: String,
+}
+
+/// What someone made of the lines that a suggestion was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instead {
+    /// The whole lines as they stood.
+    pub before: String,
+    /// What stands there now.
+    pub after: String,
 }
 
 /// What was decided about one finding: the other half of an answer, and all there is of what was kept back.
@@ -133,10 +150,14 @@ pub struct Told {
     pub propensity: f64,
     /// Why, in words.
     pub reason: String,
+    /// What it looked like; written beside the rest, and not read with it: see [`Answered::material`].
+    #[serde(skip)]
+    pub material: Option<Material>,
 }
 
 /// What a review decided about its findings, at a place and a time.
 pub fn told(review: &Review, place: &str, at: i64) -> Vec<Told> {
+    let mut materials = material::Materials::of(review);
     let each = review.findings.iter().filter_map(|reviewed| {
         let (subject, decision) = reviewed.weighed.as_ref()?;
         Some(Told {
@@ -150,6 +171,7 @@ pub fn told(review: &Review, place: &str, at: i64) -> Vec<Told> {
             probability: decision.probability,
             propensity: decision.propensity,
             reason: decision.reason.clone(),
+            material: materials.get(reviewed, decision.say),
         })
     });
     each.collect()

@@ -10,6 +10,7 @@ mod cache;
 pub mod clean;
 mod decode;
 mod excerpt;
+pub mod lesson;
 mod mend;
 mod prompt;
 mod prompts;
@@ -23,7 +24,7 @@ use std::{
 
 pub use anchor::{Anchor, Fit, Lost};
 pub use cache::Answers;
-pub use decode::{Message, Remark, Weight, changes_schema, message_schema, remarks_schema, words_schema};
+pub use decode::{Change, Message, Remark, Weight, changes_schema, message_schema, remarks_schema, words_schema};
 pub use excerpt::{Excerpt, Shown};
 pub use mend::NoEdit;
 pub use prompt::{Kind, Nonce, Piece};

@@ -86,6 +86,7 @@ fn entries(setup: &Setup, told: &Told, answer: FeedbackAnswer, why: Option<&str>
         permission: Permission::Write,
         what: what.map(str::to_owned),
         similarity: (kind == Kind::Applied).then_some(1.0),
+        instead: None,
         evidence: "recorded by hand".into(),
     };
     let words = why.map(|why| entry(Kind::Reply, Some(why)));

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use engine::{
     change::{Origin, Versions},
-    feedback::{Entry, Kind},
+    feedback::{Entry, Instead, Kind},
     git::Landing,
     pipeline::Engine,
     review::Review,
@@ -104,7 +104,8 @@ fn entry(item: &Item<'_>, is_made: bool, who: &str) -> Option<Entry> {
         Answer::Accepted if is_made => Entry { similarity: Some(1.0), ..write(Kind::Applied) },
         Answer::Edited(text) if is_made => {
             let suggested = item.proposal.as_ref().map_or("", |proposal| &proposal.text);
-            Entry { similarity: Some(similarity(suggested, text)), ..write(Kind::Edited) }
+            let instead = item.before().map(|before| Instead { before: before.to_owned(), after: text.clone() });
+            Entry { similarity: Some(similarity(suggested, text)), instead, ..write(Kind::Edited) }
         }
         Answer::Accepted | Answer::Edited(_) => return None,
         Answer::Rejected(why) => with(Kind::Rejected, why),

@@ -46,6 +46,7 @@ pub(crate) fn answer(finding: &Finding, kind: Kind, who: &str, evidence: &str) -
         permission: Permission::Write,
         what: None,
         similarity: None,
+        instead: None,
         evidence: evidence.to_owned(),
     }
 }
@@ -174,6 +175,7 @@ impl Setup {
                     permission: Permission::Write,
                     what: None,
                     similarity: None,
+                    instead: None,
                     evidence: "a commit".into(),
                 });
             }

@@ -125,6 +125,7 @@ fn forget(setup: &Setup, journal: &Journal, found: &[Lesson], which: &str) -> Re
             permission: Permission::Write,
             what: Some(entry.key.clone()),
             similarity: None,
+            instead: None,
             evidence: format!("lessons forget {which}"),
             ..entry
         });

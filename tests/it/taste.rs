@@ -41,6 +41,7 @@ fn reject(repository: &TempRepo, review: &serde_json::Value, rule: &str) {
         permission: Permission::Write,
         what: Some("not here".into()),
         similarity: None,
+        instead: None,
         evidence: "a test".into(),
     });
     journal(repository).append(&entries.collect::<Vec<_>>()).expect("written");

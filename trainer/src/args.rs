@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
+use crate::lessons;
+
 /// Turns answers into lessons, lessons into weights, and weights into models that Ollama serves.
 #[derive(Debug, Parser)]
 #[command(name = "apprentice-trainer", version, about)]
@@ -24,6 +26,7 @@ pub(crate) enum Command {
     Lora(Lora),
     /// Teach an adapter which answers are better.
     Prefer(Prefer),
+    Lessons(lessons::Lessons),
 }
 
 #[derive(Debug, Subcommand)]

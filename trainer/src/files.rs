@@ -3,8 +3,8 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
-    path::Path,
+    io::{self, Write},
+    path::{Path, PathBuf},
 };
 
 /// The bytes of a file.
@@ -27,6 +27,83 @@ pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
+/// A file to be read from its beginning on.
+///
+/// # Errors
+/// As the system says.
+pub fn open(path: &Path) -> io::Result<io::BufReader<fs::File>> {
+    fs::File::open(path).map(io::BufReader::new)
+}
+
+/// Whether there is anything at this path.
+pub fn exists(path: &Path) -> bool {
+    path.exists()
+}
+
+/// Whether there is a folder at this path.
+pub fn is_folder(path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// The path with all links resolved.
+///
+/// # Errors
+/// As the system says: when there is nothing.
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
+/// Takes a file away; one that is not there is no error.
+///
+/// # Errors
+/// As the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A file that is being written beside the place where it will lie. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Draft {
+    out: io::BufWriter<tempfile::NamedTempFile>,
+}
+
+impl Draft {
+    /// Begins one in a folder, which is made.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn begin(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        Ok(Self { out: io::BufWriter::new(new) })
+    }
+
+    /// Puts it in its place, whole and on disk, in one step.
+    ///
+    /// # Errors
+    /// As the system says; what was there before is still there.
+    pub fn finish(self, path: &Path) -> io::Result<()> {
+        let new = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        new.as_file().sync_all()?;
+        new.persist(path).map_err(|error| error.error)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::File::open(folder).and_then(|folder| folder.sync_all())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// Puts a file in place of another, whole or not at all: written beside it, on disk before it gets its name.
 ///
 /// # Errors
@@ -44,23 +121,10 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut io::BufWriter<&fs::File>) ->
     fs::File::open(folder).and_then(|folder| folder.sync_all())
 }
 
-/// A file to be read line by line.
-///
-/// # Errors
-/// As the system says.
-pub fn lines(path: &Path) -> io::Result<io::BufReader<fs::File>> {
-    fs::File::open(path).map(io::BufReader::new)
-}
-
 /// A file to which lines are added.
 ///
 /// # Errors
 /// As the system says.
 pub fn append(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().create(true).append(true).open(path)
-}
-
-/// Whether there is something of this name.
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }

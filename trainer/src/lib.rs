@@ -3,6 +3,7 @@
 //! The order of the modules is the architecture: each may use only those above it.
 
 pub mod files;
+pub mod personal;
 pub mod base;
 pub mod net;
 pub mod adapter;
@@ -10,3 +11,4 @@ pub mod objective;
 pub mod rows;
 pub mod learn;
 pub mod tune;
+pub mod lessons;

@@ -2,6 +2,8 @@
 
 mod args;
 mod front;
+#[path = "main/lessons.rs"]
+mod lessons;
 
 use std::{path::Path, process::ExitCode};
 
@@ -27,6 +29,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Show { model } => show(model),
         Command::Lora(given) => front::lora::run(given),
         Command::Prefer(given) => front::lora::prefer(given),
+        Command::Lessons(given) => lessons::run(given),
     }
 }
 

@@ -6,12 +6,17 @@ use similar::{DiffOp, TextDiff};
 const LIKE: f64 = 0.8;
 
 /// What a later version has where an offer was made.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     /// What was suggested.
     Applied,
-    /// Something like it; how like, 0 to 1.
-    Edited(f64),
+    /// Something like it.
+    Edited {
+        /// How like, 0 to 1.
+        like: f64,
+        /// The whole lines.
+        text: String,
+    },
     /// Something else than before and than suggested.
     Changed,
     /// What was there before.
@@ -43,7 +48,7 @@ pub(super) fn outcome(before: &str, now: &str, (from, to): (u32, u32), suggested
     }
     let like = |a: &str, b: &str| f64::from(TextDiff::from_chars(a, b).ratio());
     match suggested.filter(|text| !text.is_empty()).map(|text| (like(&region, text), like(&was, text))) {
-        Some((now, then)) if now >= LIKE && now > then => Outcome::Edited(now),
+        Some((now, then)) if now >= LIKE && now > then => Outcome::Edited { like: now, text: region },
         _ => Outcome::Changed,
     }
 }
@@ -105,7 +110,7 @@ mod tests {
         let offered = "let total = u32::try_from(items.len()).unwrap_or(u32::MAX);\n";
         let edited = "let total = u32::try_from(items.len()).unwrap_or(0);\n";
         assert!(
-            matches!(outcome(was, edited, (1, 1), Some(offered)), Outcome::Edited(like) if like > 0.8 && like < 1.0)
+            matches!(outcome(was, edited, (1, 1), Some(offered)), Outcome::Edited { like, text } if like > 0.8 && like < 1.0 && text == edited)
         );
         assert_eq!(outcome(was, "todo();\n", (1, 1), Some(offered)), Outcome::Changed);
         assert_eq!(outcome(was, "todo();\n", (1, 1), None), Outcome::Changed);

@@ -14,6 +14,9 @@ pub enum JournalError {
     /// A line of it is not what was written.
     #[error("entry {0} of the journal of answers cannot be read")]
     Entry(i64, #[source] serde_json::Error),
+    /// What a finding looked like is not what was written.
+    #[error("what the finding of number {0} looked like cannot be read")]
+    Material(i64, #[source] serde_json::Error),
     /// What was learned is not what was written.
     #[error("what was learned from the journal of answers cannot be read")]
     Learned(#[source] serde_json::Error),

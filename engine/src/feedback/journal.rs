@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{
-    Adopted, Entry, JournalError, MOST_NAMED, Told, Weigher,
+    Adopted, Entry, JournalError, MOST_NAMED, Material, Told, Weigher,
     learned::{self, About, Learned},
 };
 use crate::{
@@ -45,7 +45,17 @@ const TABLES: &str = "
     CREATE TRIGGER IF NOT EXISTS told_stays BEFORE UPDATE ON told
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
     CREATE TRIGGER IF NOT EXISTS told_remains BEFORE DELETE ON told
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+    CREATE TABLE IF NOT EXISTS material(
+        id INTEGER PRIMARY KEY, place TEXT NOT NULL, fingerprint TEXT NOT NULL, path TEXT NOT NULL, hash TEXT NOT NULL,
+        at INTEGER NOT NULL, material TEXT NOT NULL, UNIQUE(place, fingerprint, path, hash)) STRICT;
+    CREATE TRIGGER IF NOT EXISTS material_stays BEFORE UPDATE ON material
+        BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+    CREATE TRIGGER IF NOT EXISTS material_remains BEFORE DELETE ON material
         BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;";
+
+/// The longest lines of a person's own that are kept, in bytes.
+const LONGEST: usize = 4_000;
 
 impl Journal {
     /// Opens the journal in this file, or makes it. The file may hold other tables.
@@ -130,6 +140,9 @@ impl Journal {
                     "INSERT OR IGNORE INTO told(place, fingerprint, path, say, at, told) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
                 .execute(about)?;
+            if let Some(material) = &one.material {
+                keep(&transaction, one, material)?;
+            }
         }
         transaction.commit()?;
         Ok(new)
@@ -297,8 +310,25 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// The same answer without secrets in the words people wrote.
+/// Keeps what a finding looked like, once for each patch that was offered for it.
+fn keep(transaction: &Transaction<'_>, told: &Told, material: &Material) -> Result<(), JournalError> {
+    let offered = (&material.remark.quote, &material.edits);
+    let offered = serde_json::to_vec(&offered).map_err(JournalError::Unwritable)?;
+    let hash = blake3::hash(&offered).to_hex();
+    let text = serde_json::to_string(material).map_err(JournalError::Unwritable)?;
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO material(place, fingerprint, path, hash, at, material) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![told.place, told.fingerprint, told.path.as_str(), hash.as_str(), told.at, text])?;
+    Ok(())
+}
+
+/// The same answer without secrets in the words people wrote. Lines of code with a secret in them are left out: with stars
+/// in them they are no code.
 fn scrub(entry: &Entry) -> Entry {
     let what = entry.what.as_ref().map(|what| secret::mask(what).into_owned());
-    Entry { what, ..entry.clone() }
+    let is_plain = |text: &str| text.len() <= LONGEST && secret::find(text).is_empty();
+    let instead = entry.instead.clone().filter(|instead| is_plain(&instead.before) && is_plain(&instead.after));
+    Entry { what, instead, ..entry.clone() }
 }

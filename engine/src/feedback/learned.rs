@@ -234,8 +234,8 @@ fn learned(transaction: &Transaction<'_>, about: &About) -> Result<Vec<(i64, Ans
 }
 
 /// What taste saw of the finding when it was told first.
-fn subject(transaction: &Transaction<'_>, about: &About) -> Result<Option<Subject>, JournalError> {
-    let mut query = transaction.prepare_cached(
+pub(super) fn subject(connection: &Connection, about: &About) -> Result<Option<Subject>, JournalError> {
+    let mut query = connection.prepare_cached(
         "SELECT id, told FROM told WHERE place = ?1 AND fingerprint = ?2 AND (path = ?3 OR ?3 = '') ORDER BY id LIMIT 1",
     )?;
     let key = params![about.place, about.fingerprint, about.path];
@@ -247,8 +247,9 @@ fn subject(transaction: &Transaction<'_>, about: &About) -> Result<Option<Subjec
     .transpose()
 }
 
-fn entries(transaction: &Transaction<'_>, about: &About) -> Result<Vec<(i64, Entry)>, JournalError> {
-    let mut query = transaction.prepare_cached(
+/// The answers to one suggestion in order, each with its number.
+pub(super) fn entries(connection: &Connection, about: &About) -> Result<Vec<(i64, Entry)>, JournalError> {
+    let mut query = connection.prepare_cached(
         "SELECT id, entry FROM feedback WHERE place = ?1 AND entry ->> 'fingerprint' = ?2
              AND coalesce(entry ->> 'path', '') = ?3 ORDER BY id",
     )?;

@@ -58,6 +58,26 @@ pub(super) fn answers(
     (all, due)
 }
 
+/// What answers come to, whoever gave them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// How good it was to say it, 0 to 1.
+    pub reward: f64,
+    /// How much that counts, 0 to 1.
+    pub weight: f64,
+}
+
+/// What one person's answers to one suggestion come to, in the order in which they were given; none where they say
+/// nothing. It is not looked at who gave them, nor when.
+pub fn verdict<'e>(entries: impl IntoIterator<Item = &'e Entry>, rewards: &FeedbackConfig) -> Option<Verdict> {
+    let mut said = Said::default();
+    for (id, entry) in (1..).zip(entries) {
+        said.hear(id, entry, rewards);
+    }
+    let (reward, weight, _) = said.comes_to();
+    (weight > 0.0).then_some(Verdict { reward, weight })
+}
+
 /// What one person said so far: by what it was, so that it can be taken back.
 #[derive(Default)]
 struct Said(BTreeMap<String, (f64, f64, i64)>);

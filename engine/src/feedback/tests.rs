@@ -20,6 +20,7 @@ fn entry(key: &str, what: Option<&str>) -> Entry {
         permission: Permission::Write,
         what: what.map(Into::into),
         similarity: None,
+        instead: None,
         evidence: "comment 7".into(),
     }
 }
@@ -90,6 +91,7 @@ fn about(rule: &str, fingerprint: &str) -> Told {
         probability: 0.5,
         propensity: 1.0,
         reason: "none".into(),
+        material: None,
     }
 }
 

@@ -494,8 +494,7 @@ fn about(file: &SourceFile, finding: &Finding) -> Piece {
     let lines = finding.span.lines();
     let last = (*lines.end()).min(lines.start() + 10);
     let code: String = (*lines.start()..=last).map(|line| format!("{}\n", file.line(line))).collect();
-    let text = format!("{}\n{}\nin these lines:\n{code}", finding.what, finding.why);
-    Piece { kind: Kind::Finding, title: String::new(), text, value: 1.0 }
+    Piece::finding(&finding.what, &finding.why, &code)
 }
 
 /// A stretch of code as something that evidence can be looked for.

@@ -1,13 +1,26 @@
 //! What did the model answer? Its JSON is read strictly: one object of the asked form, nothing before or after it.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::finding::{Category, Confidence};
 
+/// The most characters of a quote.
+pub(super) const QUOTE: usize = 300;
+/// The most characters of what is wrong.
+pub(super) const PROBLEM: usize = 160;
+/// The most characters of why it matters.
+pub(super) const WHY: usize = 300;
+/// The most characters of an explanation.
+pub(super) const EXPLANATION: usize = 200;
+/// The most characters of what should stand in place of what a remark quotes, and of what an edit does.
+const REPLACEMENT: (usize, usize) = (800, 1200);
+/// The most findings, or edits, of one answer.
+const MOST: usize = 3;
+
 /// Something a model says is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remark {
     /// The lines it is about, as they stand in the change.
@@ -27,7 +40,7 @@ pub struct Remark {
 }
 
 /// How bad a model may say something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
     /// Worth saying in passing.
@@ -37,7 +50,7 @@ pub enum Weight {
 }
 
 /// The answer to a review.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Remarks {
     /// Best first.
@@ -45,9 +58,9 @@ pub(super) struct Remarks {
 }
 
 /// Lines to be replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Change {
+pub struct Change {
     /// The lines as they stand.
     pub quote: String,
     /// What should stand instead.
@@ -55,7 +68,7 @@ pub(super) struct Change {
 }
 
 /// The answer to a question for a fix.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
     /// What is done, in a sentence.
@@ -87,7 +100,7 @@ fn text(most: usize) -> Value {
 }
 
 fn quote() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": 300 })
+    json!({ "type": "string", "minLength": 1, "maxLength": QUOTE })
 }
 
 fn object(properties: Value) -> Value {
@@ -100,20 +113,57 @@ pub fn remarks_schema() -> Value {
     let words = |all: &[Category]| all.iter().map(|category| category.word()).collect::<Vec<_>>();
     let remark = object(json!({
         "quote": quote(),
-        "problem": text(160),
-        "why": text(300),
+        "problem": text(PROBLEM),
+        "why": text(WHY),
         "category": { "enum": words(Category::ALL) },
         "severity": { "enum": ["warning", "info"] },
         "confidence": { "enum": ["high", "medium", "low"] },
-        "replacement": { "anyOf": [text(800), { "type": "null" }] },
+        "replacement": { "anyOf": [text(REPLACEMENT.0), { "type": "null" }] },
     }));
-    object(json!({ "findings": { "type": "array", "items": remark, "maxItems": 3 } }))
+    object(json!({ "findings": { "type": "array", "items": remark, "maxItems": MOST } }))
 }
 
 /// The form of [`Changes`].
 pub fn changes_schema() -> Value {
-    let change = object(json!({ "quote": quote(), "replacement": text(1200) }));
-    object(json!({ "explanation": text(200), "edits": { "type": "array", "items": change, "maxItems": 3 } }))
+    let change = object(json!({ "quote": quote(), "replacement": text(REPLACEMENT.1) }));
+    let edits = json!({ "type": "array", "items": change, "maxItems": MOST });
+    object(json!({ "explanation": text(EXPLANATION), "edits": edits }))
+}
+
+fn is_within(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.chars().count())
+}
+
+/// Whether remarks have the form of [`remarks_schema`].
+///
+/// # Errors
+/// What does not.
+pub(super) fn fit_remarks(remarks: &[Remark]) -> Result<(), &'static str> {
+    let fits = |remark: &Remark| match &remark.replacement {
+        _ if !is_within(&remark.quote, 1, QUOTE) => Err("the quote"),
+        _ if !is_within(&remark.problem, 0, PROBLEM) => Err("the problem"),
+        _ if !is_within(&remark.why, 0, WHY) => Err("why it matters"),
+        Some(replacement) if !is_within(replacement, 0, REPLACEMENT.0) => Err("the replacement"),
+        _ => Ok(()),
+    };
+    if remarks.len() > MOST { Err("the number of findings") } else { remarks.iter().try_for_each(fits) }
+}
+
+/// Whether edits have the form of [`changes_schema`].
+///
+/// # Errors
+/// What does not.
+pub(super) fn fit_changes(explanation: &str, edits: &[Change]) -> Result<(), &'static str> {
+    let fits = |edit: &Change| match () {
+        () if !is_within(&edit.quote, 1, QUOTE) => Err("the quote"),
+        () if !is_within(&edit.replacement, 0, REPLACEMENT.1) => Err("the replacement"),
+        () => Ok(()),
+    };
+    match () {
+        () if edits.len() > MOST => Err("the number of edits"),
+        () if !is_within(explanation, 0, EXPLANATION) => Err("the explanation"),
+        () => edits.iter().try_for_each(fits),
+    }
 }
 
 /// The form of [`Message`].

@@ -68,6 +68,22 @@ impl Excerpt {
         Self { path: file.path.clone(), lines }
     }
 
+    /// An excerpt from its [`Excerpt::text`]. Its lines are counted from 1.
+    pub fn read(path: RepoPath, text: &str) -> Self {
+        let mut number = 1;
+        let mut shown = |line: &str| {
+            let tag = match line.as_bytes().first() {
+                Some(b'+') => Tag::Added,
+                Some(b'-') => Tag::Removed,
+                _ => Tag::Context,
+            };
+            let shown = Shown { tag, number, text: line.get(1..).unwrap_or_default().to_owned(), is_exact: true };
+            number += u32::from(tag != Tag::Removed);
+            shown
+        };
+        Self { path, lines: text.lines().map(&mut shown).collect() }
+    }
+
     /// The excerpt as a diff without headers: `+`, `-` or a space before each line.
     pub fn text(&self) -> String {
         let mark = |tag| match tag {

@@ -82,6 +82,12 @@ impl Piece {
     pub fn change(excerpt: &Excerpt) -> Self {
         Self { kind: Kind::Change, title: excerpt.path.to_string(), text: excerpt.text(), value: 1.0 }
     }
+
+    /// The finding that is to be mended, in the lines that it is about.
+    pub fn finding(what: &str, why: &str, code: &str) -> Self {
+        let text = format!("{what}\n{why}\nin these lines:\n{code}");
+        Self { kind: Kind::Finding, title: String::new(), text, value: 1.0 }
+    }
 }
 
 /// 128 random bits as 32 hex digits: the fence of one run.
@@ -100,6 +106,11 @@ impl Nonce {
         let mut bits = [0_u8; 16];
         getrandom::fill(&mut bits).map_err(|error| format!("the system gives no random numbers: {error}"))?;
         Ok(Self(bits.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// One that belongs to a question which is never asked, only learned from.
+    pub(super) fn of(seed: &str) -> Self {
+        Self(blake3::hash(seed.as_bytes()).to_hex().chars().take(32).collect())
     }
 
     /// Whether a text holds it, or enough of it to be no accident.

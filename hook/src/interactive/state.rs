@@ -62,6 +62,12 @@ impl<'r> Item<'r> {
         Self { reviewed, file, proposal, answer: None }
     }
 
+    /// The lines that its patch changes, as they stand.
+    pub(super) fn before(&self) -> Option<&'r str> {
+        let lines = self.proposal.as_ref()?.lines.clone();
+        std::str::from_utf8(self.file?.bytes.get(lines)?).ok()
+    }
+
     /// The edits that this answer asks for.
     pub(super) fn edits(&self) -> Vec<Edit> {
         match (&self.answer, &self.proposal, &self.reviewed.patch) {

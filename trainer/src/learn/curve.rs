@@ -45,7 +45,7 @@ impl Curve {
         let failed = |error| LearnError::Curve(path.clone(), error);
         let mut points = Vec::new();
         if step > 0 && files::exists(&path) {
-            for line in files::lines(&path).map_err(failed)?.lines() {
+            for line in files::open(&path).map_err(failed)?.lines() {
                 // The last line may be cut off where the run was killed; its step is done again.
                 let Ok(point) = serde_json::from_str::<Point>(&line.map_err(failed)?) else { break };
                 if point.step <= step {

@@ -1,0 +1,201 @@
+//! Where do rows go, and what is said of them? Files of one line a row, and a manifest that names them all.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    LessonError, Settings, recipe,
+    row::{Format, Kind, Row, Says},
+    split::Side,
+};
+use crate::files::{self, Draft};
+
+/// The file that names the others.
+pub const MANIFEST: &str = "manifest.json";
+
+/// What was built, of what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Changed when a manifest is written in another form.
+    pub version: u32,
+    /// The form of questions and answers: [`engine::suggest::lesson::FORM`].
+    pub form: u32,
+    /// How it was built.
+    pub settings: Settings,
+    /// Of what, in order.
+    pub inputs: Vec<Source>,
+    /// How many answers were used.
+    pub answers: usize,
+    /// How many were not, by reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// Rows by side and kind.
+    pub rows: BTreeMap<String, BTreeMap<String, usize>>,
+    /// Rows by side and language; empty for what has none.
+    pub languages: BTreeMap<String, BTreeMap<String, usize>>,
+    /// Rows by side and project.
+    pub projects: BTreeMap<String, BTreeMap<String, usize>>,
+    /// The files, by name.
+    pub files: Vec<FileOf>,
+}
+
+/// Something that answers were read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// What rows call it.
+    pub name: String,
+    /// `journal` or `interactions`.
+    pub kind: String,
+    /// The BLAKE3 hash of what it says.
+    pub blake3: String,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileOf {
+    /// Its path below the folder, with `/`.
+    pub name: String,
+    /// Its lines, for a file of rows.
+    pub rows: Option<usize>,
+    /// Its length.
+    pub bytes: u64,
+    /// The BLAKE3 hash of its bytes.
+    pub blake3: String,
+}
+
+/// A file of rows that is being written.
+struct Out {
+    draft: Draft,
+    hasher: blake3::Hasher,
+    bytes: u64,
+    rows: usize,
+}
+
+/// Everything that is being written.
+pub(super) struct Writer<'s> {
+    folder: PathBuf,
+    settings: &'s Settings,
+    outs: BTreeMap<String, Out>,
+    tally: Tally,
+}
+
+/// What was written so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) rows: BTreeMap<String, BTreeMap<String, usize>>,
+    pub(super) languages: BTreeMap<String, BTreeMap<String, usize>>,
+    pub(super) projects: BTreeMap<String, BTreeMap<String, usize>>,
+    /// KTO rows to learn from, good and bad.
+    pub(super) labels: (usize, usize),
+}
+
+impl<'s> Writer<'s> {
+    pub(super) fn new(folder: &Path, settings: &'s Settings) -> Self {
+        Self { folder: folder.to_owned(), settings, outs: BTreeMap::new(), tally: Tally::default() }
+    }
+
+    pub(super) fn put(&mut self, side: Side, row: &Row) -> Result<(), LessonError> {
+        let Some(folder) = self.settings.format.folder(row.kind()) else { return Ok(()) };
+        let name = file_name(folder, side);
+        let failed = |source| LessonError::Write { file: name.clone(), source };
+        if !self.outs.contains_key(&name) {
+            let draft = Draft::begin(&self.folder.join(folder)).map_err(failed)?;
+            self.outs.insert(name.clone(), Out { draft, hasher: blake3::Hasher::new(), bytes: 0, rows: 0 });
+        }
+        if let Some(out) = self.outs.get_mut(&name) {
+            let line = row.line(self.settings.format) + "\n";
+            out.draft.write_all(line.as_bytes()).map_err(failed)?;
+            out.hasher.update(line.as_bytes());
+            out.bytes += line.len() as u64;
+            out.rows += 1;
+        }
+        self.tally.count(side, row);
+        Ok(())
+    }
+
+    /// Puts everything in its place, the manifest last, and takes away what an earlier build left.
+    pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, LessonError> {
+        let before = read_manifest(&self.folder).ok().flatten();
+        let mut all = Vec::new();
+        for (name, out) in std::mem::take(&mut self.outs) {
+            let failed = |source| LessonError::Write { file: name.clone(), source };
+            out.draft.finish(&self.folder.join(&name)).map_err(failed)?;
+            let blake3 = out.hasher.finalize().to_hex().to_string();
+            all.push(FileOf { name, rows: Some(out.rows), bytes: out.bytes, blake3 });
+        }
+        for (name, text) in recipe::recipes(self.settings, &self.tally) {
+            write(&self.folder, name, text.as_bytes())?;
+            let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+            all.push(FileOf { name: name.to_owned(), rows: None, bytes: text.len() as u64, blake3 });
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        let Tally { rows, languages, projects, .. } = self.tally;
+        let manifest = Manifest { rows, languages, projects, files: all, ..about };
+        let text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from);
+        let failed = |source| LessonError::Write { file: MANIFEST.into(), source };
+        write(&self.folder, MANIFEST, (text.map_err(failed)? + "\n").as_bytes())?;
+        // What was forgotten must not stay in a file that nothing names any more.
+        let gone = before.iter().flat_map(|before| &before.files);
+        for old in gone.filter(|old| manifest.files.iter().all(|file| file.name != old.name) && is_ours(&old.name)) {
+            files::remove(&self.folder.join(&old.name))
+                .map_err(|source| LessonError::Write { file: old.name.clone(), source })?;
+        }
+        Ok(manifest)
+    }
+}
+
+/// Whether a build could have written a file of this name: a manifest may be anybody's.
+fn is_ours(name: &str) -> bool {
+    let formats = [Format::Trl, Format::Axolotl, Format::Mlx, Format::Jsonl];
+    let folders = formats.into_iter().flat_map(|format| Kind::ALL.map(|kind| format.folder(kind))).flatten();
+    let mut rows = folders.flat_map(|folder| Side::ALL.map(|side| file_name(folder, side)));
+    rows.any(|row| row == name) || recipe::NAMES.contains(&name)
+}
+
+pub(super) fn file_name(folder: &str, side: Side) -> String {
+    if folder.is_empty() { format!("{}.jsonl", side.name()) } else { format!("{folder}/{}.jsonl", side.name()) }
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), LessonError> {
+    files::replace(&folder.join(name), |out| out.write_all(bytes))
+        .map_err(|source| LessonError::Write { file: name.to_owned(), source })
+}
+
+/// The manifest of a folder; none where there is none.
+///
+/// # Errors
+/// [`LessonError`] when there is one that cannot be read.
+pub fn read_manifest(folder: &Path) -> Result<Option<Manifest>, LessonError> {
+    let path = folder.join(MANIFEST);
+    if !files::exists(&path) {
+        return Ok(None);
+    }
+    let failed = |source| LessonError::Read { file: path.display().to_string(), source };
+    let bytes = files::read(&path).map_err(failed)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into()))
+}
+
+impl Tally {
+    fn count(&mut self, side: Side, row: &Row) {
+        let add = |counts: &mut BTreeMap<String, BTreeMap<String, usize>>, name: &str| {
+            *counts.entry(side.name().to_owned()).or_default().entry(name.to_owned()).or_default() += 1;
+        };
+        add(&mut self.rows, row.kind().name());
+        add(&mut self.languages, &row.language);
+        add(&mut self.projects, &row.project);
+        match (side, &row.says) {
+            (Side::Train, Says::Kto(_, true)) => self.labels.0 += 1,
+            (Side::Train, Says::Kto(_, false)) => self.labels.1 += 1,
+            _ => {}
+        }
+    }
+
+    /// How many rows of a kind are on a side.
+    pub(super) fn many(&self, side: Side, kind: Kind) -> usize {
+        self.rows.get(side.name()).and_then(|kinds| kinds.get(kind.name())).copied().unwrap_or_default()
+    }
+}
