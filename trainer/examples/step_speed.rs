@@ -67,7 +67,8 @@ fn smollm2() -> Shape {
 
 fn main() {
     let argument = |at: usize| std::env::args().nth(at);
-    let (is_lora, tokens) = (argument(1).as_deref() != Some("gpt"), argument(2).map_or(1024, |n| n.parse().expect("tokens")));
+    let (is_lora, tokens) =
+        (argument(1).as_deref() != Some("gpt"), argument(2).map_or(1024, |n| n.parse().expect("tokens")));
     let steps: usize = argument(3).map_or(5, |n| n.parse().expect("steps"));
     let mut state = 1u64;
     let mut random = move || {
@@ -76,7 +77,8 @@ fn main() {
     };
     let numbers = std::cell::RefCell::new(&mut random);
     let source = |name: &str, (rows, columns): (usize, usize)| {
-        let has = name != "output.weight" && !name.ends_with("bias") && !name.contains("q_norm") && !name.contains("k_norm");
+        let has =
+            name != "output.weight" && !name.ends_with("bias") && !name.contains("q_norm") && !name.contains("k_norm");
         let mut random = numbers.borrow_mut();
         let norm = name.contains("norm");
         Ok(has.then(|| (0..rows * columns).map(|_| if norm { 1.0 } else { 0.07 * random() }).collect()))
@@ -85,7 +87,11 @@ fn main() {
     let mut decoder = Decoder::build(smollm2(), &source, trained, (DType::F32, &Device::Cpu)).expect("a model");
     let variables = match is_lora {
         true => Adapter::new(&mut decoder, 16, 32.0, 0).expect("an adapter").variables(),
-        false => decoder.variables().into_iter().map(|(name, tensor)| (name, Var::from_tensor(&tensor).expect("a variable"))).collect(),
+        false => decoder
+            .variables()
+            .into_iter()
+            .map(|(name, tensor)| (name, Var::from_tensor(&tensor).expect("a variable")))
+            .collect(),
     };
     let ids: Vec<u32> = (0..tokens as u32).map(|n| n.wrapping_mul(2_654_435_761) % 49_152).collect();
     let targets = (tokens / 2..tokens).map(|at| (at - 1, ids[at])).collect();
@@ -118,5 +124,9 @@ fn main() {
     after.sort_by(f64::total_cmp);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim();
-    println!("median {:.3} s a step, {:.0} tokens/s, peak {peak}", after[after.len() / 2], tokens as f64 / after[after.len() / 2]);
+    println!(
+        "median {:.3} s a step, {:.0} tokens/s, peak {peak}",
+        after[after.len() / 2],
+        tokens as f64 / after[after.len() / 2]
+    );
 }

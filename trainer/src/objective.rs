@@ -32,11 +32,13 @@ pub enum Preference {
     },
 }
 
-/// `log σ(x)`, which does not overflow.
+/// `log σ(x)`, which does not overflow: `-m - log(e^-m + e^(-x-m))` with any `m` near the larger exponent.
+///
+/// Not by the smaller of `x` and 0, whose slope candle counts twice where they are equal, as they are before the first step.
 fn log_sigmoid(x: &Tensor) -> Result<Tensor> {
-    // min(x, 0) - log(1 + e^-|x|)
-    let least = x.minimum(&x.zeros_like()?)?;
-    least - (x.abs()?.neg()?.exp()? + 1.0)?.log()?
+    let most = x.neg()?.relu()?.detach();
+    let sum = (most.neg()?.exp()? + (x + &most)?.neg()?.exp()?)?;
+    (sum.log()? + most)?.neg()
 }
 
 fn sigmoid(x: &Tensor) -> Result<Tensor> {

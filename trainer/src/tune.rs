@@ -97,12 +97,21 @@ impl Tuning {
             [base.digest(), rows.digest.clone(), held_out.as_ref().map(|held| held.digest.clone()).unwrap_or_default()];
         let digest = format!("{parts:?} {goal:?} {size:?} {:?} {tokens}", from.map(Path::to_path_buf));
         let held_out = held_out.map(|held| held.rows).unwrap_or_default();
-        for row in rows.rows.iter().chain(&held_out) {
-            goal.check(row)?;
-        }
-        let names = rows.rows.iter().map(|row| row.id.clone()).collect();
-        let before = Default::default();
-        let mut tuning = Self { decoder, adapter, goal, rows: rows.rows, names, held_out, before, digest, tokens };
+        Self::of(decoder, adapter, (rows.rows, held_out), goal, (tokens, digest))
+    }
+
+    /// Of a model with an adapter over it, and rows; for preferences, hears what the base thinks of them.
+    fn of(
+        decoder: Decoder,
+        adapter: Adapter,
+        (rows, held_out): (Vec<Row>, Vec<Row>),
+        goal: Goal,
+        (tokens, digest): (usize, String),
+    ) -> Result<Self, TuneError> {
+        rows.iter().chain(&held_out).try_for_each(|row| goal.check(row))?;
+        let names = rows.iter().map(|row| row.id.clone()).collect();
+        let mut tuning =
+            Self { decoder, adapter, goal, rows, names, held_out, before: Default::default(), digest, tokens };
         if let Goal::Prefer(_) = goal {
             let of = |rows: &[Row]| -> Result<Vec<Vec<f64>>, NetError> {
                 rows.iter().map(|row| tuning.said(&row.texts().collect::<Vec<_>>(), Pass::Base)).collect()
@@ -282,3 +291,6 @@ impl Task for Tuning {
         self.digest.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;
