@@ -1,11 +1,12 @@
 //! The `apprentice-trainer` command.
 
 mod args;
+mod convert;
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
-use args::{Args, Command};
+use args::{Args, Command, GgufCommand};
 use clap::Parser as _;
 use trainer::base::Base;
 
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Show { model } => show(model),
+        Command::Gguf { command: GgufCommand::Convert { base, kind, output } } => convert::convert(base, *kind, output),
+        Command::Gguf { command: GgufCommand::Show { model } } => convert::show(model),
     }
 }
 
