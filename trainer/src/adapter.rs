@@ -111,6 +111,31 @@ impl Adapter {
     }
 }
 
+impl Adapter {
+    /// Whether every part of it fits a matrix of the base.
+    ///
+    /// # Errors
+    /// [`AdapterError::Wrong`] when one does not.
+    pub fn check(&self, base: &Base) -> Result<(), AdapterError> {
+        for (name, a, b) in &self.parts {
+            if base.size(&format!("{name}.weight")) != Some((b.dim(0)?, a.dim(1)?)) {
+                return Err(AdapterError::Wrong(name.clone(), "the base has no such matrix of these sizes".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Its matrices as numbers: name as in GGUF, `A` as `[rank, columns]`, `B` as `[rows, rank]`.
+    ///
+    /// # Errors
+    /// [`AdapterError::Net`].
+    pub fn numbers(&self) -> Result<Vec<(String, Vec<f32>, Vec<f32>)>, AdapterError> {
+        let of = |var: &Var| var.flatten_all()?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec1();
+        let part = |(name, a, b): &(String, Var, Var)| Ok((format!("{name}.weight"), of(a)?, of(b)?));
+        self.parts.iter().map(part).collect()
+    }
+}
+
 /// Which row of a head stands where: llama's GGUF files keep the rows of queries and keys in another order than the
 /// model's authors do, with neighbors rotated together.
 fn rows_as_published(shape: &Shape, name: &str) -> Option<Vec<usize>> {

@@ -3,8 +3,9 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read as _, Seek as _, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 /// The bytes of a file.
@@ -12,18 +13,6 @@ use std::{
 /// # Errors
 /// As the system says.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    fs::read(path)
-}
-
-/// The bytes of a file that is no longer than `most`.
-///
-/// # Errors
-/// As the system says, or that it is longer.
-pub fn read_at_most(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let length = fs::metadata(path)?.len();
-    if length > most {
-        return Err(io::Error::other(format!("it has {length} bytes, and at most {most} are read")));
-    }
     fs::read(path)
 }
 
@@ -101,6 +90,60 @@ impl Write for Draft {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// The bytes of a file that has no more than so many; nothing when there is no such file.
+///
+/// # Errors
+/// As the system says, or that it is larger.
+pub fn read_small(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(io::Error::other(format!("it is larger than {most} bytes"))),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// A file that is read here and there, by several threads.
+#[derive(Debug)]
+pub struct Shelf {
+    file: Mutex<fs::File>,
+    length: u64,
+}
+
+impl Shelf {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// As the system says, or that it is no file.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = fs::File::open(path)?;
+        let about = file.metadata()?;
+        if !about.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        Ok(Self { file: Mutex::new(file), length: about.len() })
+    }
+
+    /// Its bytes, when it was opened.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Fills `bytes` with what lies at an offset.
+    ///
+    /// # Errors
+    /// As the system says; also when the file ends before.
+    pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(bytes)
     }
 }
 

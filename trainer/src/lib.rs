@@ -5,6 +5,7 @@
 pub mod files;
 pub mod personal;
 pub mod base;
+pub mod gguf;
 pub mod net;
 pub mod adapter;
 pub mod objective;

@@ -2,8 +2,6 @@
 
 mod args;
 mod front;
-#[path = "main/lessons.rs"]
-mod lessons;
 
 use std::{path::Path, process::ExitCode};
 
@@ -29,7 +27,9 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Show { model } => show(model),
         Command::Lora(given) => front::lora::run(given),
         Command::Prefer(given) => front::lora::prefer(given),
-        Command::Lessons(given) => lessons::run(given),
+        Command::Lessons(given) => front::lessons::run(given),
+        Command::Merge(given) => front::merge::run(given),
+        Command::Gguf(given) => front::gguf::run(given),
     }
 }
 

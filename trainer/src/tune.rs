@@ -93,8 +93,11 @@ impl Tuning {
                 adapter
             }
         };
-        let parts =
-            [base.digest(), rows.digest.clone(), held_out.as_ref().map(|held| held.digest.clone()).unwrap_or_default()];
+        let parts = [
+            base.digest().map_err(NetError::Base)?,
+            rows.digest.clone(),
+            held_out.as_ref().map(|held| held.digest.clone()).unwrap_or_default(),
+        ];
         let digest = format!("{parts:?} {goal:?} {size:?} {:?} {tokens}", from.map(Path::to_path_buf));
         let held_out = held_out.map(|held| held.rows).unwrap_or_default();
         Self::of(decoder, adapter, (rows.rows, held_out), goal, (tokens, digest))

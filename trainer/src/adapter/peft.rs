@@ -214,5 +214,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AdapterError> {
-    files::read_at_most(path, MOST).map_err(|error| AdapterError::File(path.display().to_string(), error))
+    let bytes =
+        files::read_small(path, MOST).and_then(|bytes| bytes.ok_or_else(|| std::io::ErrorKind::NotFound.into()));
+    bytes.map_err(|error| AdapterError::File(path.display().to_string(), error))
 }

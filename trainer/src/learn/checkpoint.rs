@@ -102,10 +102,8 @@ pub(super) fn write(
 pub(super) fn read(path: &Path, digest: &str, optimizer: &mut Optimizer) -> Result<Option<Progress>, CheckpointError> {
     let name = || path.display().to_string();
     let damaged = |why: &str| CheckpointError::Damaged(name(), why.to_owned());
-    if !files::exists(path) {
-        return Ok(None);
-    }
-    let bytes = files::read_at_most(path, MOST).map_err(|error| CheckpointError::File(name(), error))?;
+    let bytes = files::read_small(path, MOST).map_err(|error| CheckpointError::File(name(), error))?;
+    let Some(bytes) = bytes else { return Ok(None) };
     let (bytes, sum) = bytes.split_last_chunk::<32>().ok_or_else(|| damaged("it is too short"))?;
     if blake3::hash(bytes) != *sum {
         return Err(damaged("its bytes are not those that were written"));
