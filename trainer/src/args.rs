@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::lessons;
+use crate::{corpus, lessons};
 
 /// Turns answers into lessons, lessons into weights, and weights into models that Ollama serves.
 #[derive(Debug, Parser)]
@@ -21,5 +21,6 @@ pub(crate) enum Command {
         /// A GGUF file.
         model: PathBuf,
     },
+    Corpus(corpus::Corpus),
     Lessons(lessons::Lessons),
 }

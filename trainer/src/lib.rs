@@ -6,3 +6,4 @@ pub mod files;
 pub mod personal;
 pub mod base;
 pub mod lessons;
+pub mod corpus;

@@ -1,6 +1,8 @@
 //! The `apprentice-trainer` command.
 
 mod args;
+#[path = "main/corpus.rs"]
+mod corpus;
 #[path = "main/lessons.rs"]
 mod lessons;
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Show { model } => show(model),
+        Command::Corpus(given) => corpus::run(given),
         Command::Lessons(given) => lessons::run(given),
     }
 }
