@@ -185,7 +185,12 @@ impl Licences {
         for path in paths {
             if is_licence(path.file_name()) {
                 let own = read(path).and_then(|text| of_file(&text));
-                let is_choice = path.file_name().to_ascii_lowercase().starts_with("licen");
+                // A document may be about licences.
+                let is_loud = path.file_name().starts_with(|c: char| c.is_ascii_uppercase());
+                if own.is_none() && !is_loud {
+                    continue;
+                }
+                let is_choice = path.file_name().to_ascii_lowercase().contains("licen");
                 let id = own.unwrap_or_else(|| "LicenseRef-unknown".to_owned());
                 files.entry(path.parent().to_owned()).or_default().push((id, is_choice));
             } else if matches!(path.file_name(), "Cargo.toml" | "pyproject.toml" | "package.json" | "composer.json") {
@@ -222,10 +227,12 @@ impl Licences {
 /// Whether a file of this name holds a licence.
 fn is_licence(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let stem = upper.split(['.', '-', '_']).next().unwrap_or_default();
+    let mut parts = upper.split(['.', '-', '_']);
+    // What others ask for who are quoted is no choice of ours.
+    let is_others = ["THIRD", "3RD", "3P", "VENDOR"].iter().any(|word| upper.contains(word));
     let is_text =
         !matches!(upper.rsplit_once('.').map(|(_, end)| end), Some("PY" | "RS" | "JS" | "TS" | "GO" | "JAVA" | "RB"));
-    is_text && matches!(stem, "LICENSE" | "LICENCE" | "COPYING" | "UNLICENSE" | "LICENSES")
+    is_text && !is_others && parts.any(|part| matches!(part, "LICENSE" | "LICENCE" | "COPYING" | "UNLICENSE"))
 }
 
 fn of_manifest(text: &str) -> Option<String> {
@@ -288,6 +295,7 @@ mod tests {
             ("LICENSE-MIT", mit.to_owned()),
             ("LICENSE-APACHE", "Apache License\n  Version 2.0, January 2004".to_owned()),
             ("old/COPYING", "GNU GENERAL PUBLIC LICENSE\n Version 2 ... GNU Lesser General Public License".to_owned()),
+            ("docs/license.rst", "How we came to our licence".to_owned()),
             ("sub/Cargo.toml", "[package]\nlicense = \"BSD-3-Clause\"\n".to_owned()),
         ];
         let path = |text: &str| RepoPath::new(text).expect("a path");
@@ -298,6 +306,7 @@ mod tests {
         assert_eq!(licences.of_path(&path("src/deep/a.rs")), Some("Apache-2.0 OR MIT"));
         assert_eq!(licences.of_path(&path("old/x/a.c")), Some("GPL-3.0-or-later"));
         assert_eq!(licences.of_path(&path("sub/a.rs")), Some("BSD-3-Clause"));
+        assert_eq!(licences.of_path(&path("docs/a.rst")), Some("Apache-2.0 OR MIT"));
         assert_eq!(Licences::default().of_path(&path("a.rs")), None);
     }
 
