@@ -77,6 +77,26 @@ fn what_was_answered_here_is_learned_and_what_is_forgotten_is_not() {
 }
 
 #[test]
+fn no_secret_is_kept_with_the_code_around_a_finding() {
+    let mut repo = TempRepo::with(&[("README.md", "# demo\n")]);
+    repo.set("APPRENTICE_LINTERS__ENABLE", "false");
+    let token = concat!("ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH");
+    repo.stage("app.py", format!("TOKEN = '{token}'\n{TEXT}"));
+    repo.apprentice(&["review", "--fail-on", "never"]).expect_code(0);
+    for file in ["state.db", "state.db-wal"] {
+        let path = format!(".git/apprentice/{file}");
+        let bytes = if repo.path(&path).is_file() { repo.read(&path) } else { Vec::new() };
+        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "{file}");
+    }
+    let kept = rusqlite::Connection::open(repo.path(".git/apprentice/state.db")).expect("a database");
+    let kept: Vec<String> = kept
+        .prepare("SELECT material FROM material")
+        .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+        .expect("read");
+    assert!(kept.iter().any(|text| text.contains("yaml.load(file)") && text.contains("ghp_****")), "{kept:#?}");
+}
+
+#[test]
 fn a_journal_of_an_older_version_is_read_and_says_what_it_lacks() {
     let (repo, record) = reviewed();
     record(&repo, "python/eval-call", &["applied"]);
