@@ -239,10 +239,13 @@ impl Serving {
         output.expect("apprentice-bot runs").into()
     }
 
+    fn journal_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("state/state.db")
+    }
+
     /// What the journal holds about a pull request, oldest first.
     fn journal(&self, repo: &Repo, pull: u64) -> Vec<engine::feedback::Entry> {
-        let file = self.folder.path().join("state/state.db");
-        let journal = engine::feedback::Journal::open(&file).expect("the journal");
+        let journal = engine::feedback::Journal::open(&self.journal_file()).expect("the journal");
         journal.entries(Some(&format!("github:{}#{pull}", repo.name()))).expect("entries")
     }
 }

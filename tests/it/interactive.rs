@@ -160,6 +160,13 @@ fn what_was_accepted_and_edited_is_in_index_and_work_tree_and_every_answer_is_ke
     assert!(all.iter().all(|entry| entry["who"] == "grace@example.com" && entry["place"] == "local"), "{all:?}");
     assert!(all[1]["similarity"].as_f64().is_some_and(|like| like > 0.3 && like < 1.0), "{}", all[1]);
     assert_eq!(all[0]["path"], "app.py");
+    assert_eq!(all[1]["instead"], serde_json::json!({ "before": "bad(2)\n", "after": "better(2)\n" }));
+    // And what got in is what is learned.
+    let rows = crate::training::lessons(&repo, &repo.path(".git/apprentice/state.db"), &[]);
+    let of = |field: &str| crate::training::answers(&rows, "dpo", "fix", field);
+    let (chosen, rejected) = (of("chosen"), of("rejected"));
+    assert_eq!((&chosen[0]["edits"][0]["replacement"], chosen.len()), (&"better(2)".into(), 1));
+    assert_eq!(rejected[0]["edits"][0], serde_json::json!({ "quote": "bad(2)", "replacement": "good(2)" }));
 }
 
 #[test]

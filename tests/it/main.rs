@@ -20,4 +20,5 @@ mod redteam;
 mod repositories;
 mod sentiment;
 mod taste;
+mod training;
 mod walls;

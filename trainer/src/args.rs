@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::front::{
+    corpus::Corpus,
     gguf::Gguf,
     lessons::Lessons,
     lora::{Lora, Prefer},
@@ -26,6 +27,7 @@ pub(crate) enum Command {
         /// A GGUF file, or a folder as Hugging Face keeps models.
         model: PathBuf,
     },
+    Corpus(Corpus),
     Lessons(Lessons),
     /// Teach an adapter what to say.
     #[command(subcommand)]

@@ -34,6 +34,27 @@ pub fn is_folder(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// How many bytes a file has.
+///
+/// # Errors
+/// As the system says.
+pub fn length(path: &Path) -> io::Result<u64> {
+    fs::symlink_metadata(path).map(|about| about.len())
+}
+
+/// The names in a folder that are UTF-8, in order.
+///
+/// # Errors
+/// As the system says.
+pub fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// The path with all links resolved.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What does each command do? It reads what it is given, lets the library work, and says what came of it.
 
+pub(crate) mod corpus;
 pub(crate) mod gguf;
 pub(crate) mod lessons;
 pub(crate) mod lora;

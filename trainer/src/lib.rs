@@ -13,3 +13,4 @@ pub mod rows;
 pub mod learn;
 pub mod tune;
 pub mod lessons;
+pub mod corpus;

@@ -27,6 +27,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Show { model } => show(model),
         Command::Lora(given) => front::lora::run(given),
         Command::Prefer(given) => front::lora::prefer(given),
+        Command::Corpus(given) => front::corpus::run(given),
         Command::Lessons(given) => front::lessons::run(given),
         Command::Merge(given) => front::merge::run(given),
         Command::Gguf(given) => front::gguf::run(given),

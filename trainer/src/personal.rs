@@ -103,7 +103,6 @@ macro_rules! regex {
     ($name:ident, $pattern:expr) => {
         fn $name() -> &'static Regex {
             static REGEX: OnceLock<Regex> = OnceLock::new();
-            #[expect(clippy::expect_used, reason = "a constant that a test compiles")]
             REGEX.get_or_init(|| Regex::new($pattern).expect("a regular expression"))
         }
     };

@@ -228,3 +228,88 @@ fn a_reply_counts_where_it_is_clear_how_it_is_meant() {
     assert!(of("f2").is_some_and(|reward| reward < 0.3), "{rewards:?}");
     assert!(of("f3").is_none_or(|reward| (0.3..0.7).contains(&reward)), "{rewards:?}");
 }
+
+/// What a finding looked like, with this patch.
+fn material(replacement: &str) -> Material {
+    let remark = crate::suggest::Remark {
+        quote: "a == None".into(),
+        problem: "p".into(),
+        why: "w".into(),
+        category: crate::finding::Category::Bug,
+        severity: crate::suggest::Weight::Warning,
+        confidence: crate::finding::Confidence::High,
+        replacement: None,
+    };
+    let edits = vec![crate::suggest::Change { quote: "a == None".into(), replacement: replacement.into() }];
+    Material { form: crate::suggest::lesson::FORM, excerpt: "+a == None\n".into(), remark, edits }
+}
+
+fn answered(folder: &tempfile::TempDir) -> Answered {
+    Answered::open(&folder.path().join("state.db")).expect("a journal")
+}
+
+fn heard(answered: &Answered) -> Vec<Heard> {
+    let mut all = Vec::new();
+    let rewards = crate::config::Config::default().feedback;
+    let hear = answered.each::<JournalError>(&rewards, NOW + 30 * DAY, &mut |heard| {
+        all.push(heard);
+        Ok(())
+    });
+    hear.expect("read");
+    all
+}
+
+#[test]
+fn what_a_finding_looked_like_is_kept_for_each_patch_and_stays() {
+    let (folder, journal) = journal();
+    let with = |at: i64, replacement: &str| Told { at, material: Some(material(replacement)), ..about("x/y", "f1") };
+    journal.tell(&[with(NOW, "a is None"), with(NOW + 5, "a is None"), with(NOW + 9, "not a")]).expect("told");
+    journal.append(&[given("k", "f1", Kind::Applied, "alice")]).expect("written");
+    let answered = answered(&folder);
+    let heard = heard(&answered);
+    assert_eq!((heard.len(), heard[0].entries.len(), heard[0].answers[0].0.reward), (1, 1, 1.0));
+    let of =
+        |at: i64| answered.material(&heard[0], at).expect("read").map(|(_, found)| found.edits[0].replacement.clone());
+    // The newest that was told before it was answered; else the first.
+    assert_eq!([of(NOW + 8), of(NOW + 9), of(0)].map(Option::unwrap), ["a is None", "not a", "a is None"]);
+    let other = Connection::open(folder.path().join("state.db")).expect("opened");
+    let many: i64 = other.query_row("SELECT count(*) FROM material", [], |row| row.get(0)).expect("counted");
+    assert_eq!(many, 2, "the same patch is kept once");
+    assert!(other.execute("DELETE FROM material", []).is_err());
+    assert!(other.execute("UPDATE material SET material = ''", []).is_err());
+}
+
+#[test]
+fn a_journal_that_is_read_is_not_written_and_reads_as_it_was_opened() {
+    let (folder, journal) = journal();
+    journal.tell(&[about("x/y", "f1"), about("x/y", "f2")]).expect("told");
+    journal.append(&[given("a", "f1", Kind::Rejected, "alice")]).expect("written");
+    let before = answered(&folder);
+    let digest = before.digest().expect("a digest");
+    journal.append(&[given("b", "f2", Kind::Applied, "bob")]).expect("written");
+    assert_eq!((heard(&before).len(), before.digest().expect("a digest")), (1, digest.clone()));
+    let after = answered(&folder);
+    assert_eq!((heard(&after).len(), after.people().expect("people").len()), (2, 2));
+    assert_ne!(after.digest().expect("a digest"), digest);
+    // What is forgotten is not heard.
+    let forget = Entry { what: Some("a".into()), ..given("c", "f1", Kind::Forgotten, "alice") };
+    journal.append(&[forget]).expect("forgotten");
+    let left: Vec<String> = heard(&answered(&folder)).into_iter().map(|one| one.fingerprint).collect();
+    assert_eq!(left, ["f2"]);
+    assert!(Answered::open(&folder.path().join("nowhere.db")).is_err());
+}
+
+#[test]
+fn lines_of_a_persons_own_with_a_secret_are_not_kept() {
+    let (_folder, journal) = journal();
+    let token = concat!("ghp", "_kT8vQ2mZx7LbN4cRw9YpJ3sHd6FgEa", "34bvNH");
+    let edited = |key: &str, after: String| Entry {
+        instead: Some(Instead { before: "a".into(), after }),
+        ..given(key, "f1", Kind::Edited, "alice")
+    };
+    let all = [edited("a", "b = 1".into()), edited("b", format!("t = '{token}'")), edited("c", "x".repeat(5_000))];
+    journal.append(&all).expect("written");
+    let kept: Vec<bool> =
+        journal.entries(None).expect("read").into_iter().map(|entry| entry.instead.is_some()).collect();
+    assert_eq!(kept, [true, false, false]);
+}

@@ -50,6 +50,15 @@ fn a_pull_request_is_reviewed_answered_mended_and_merged() {
     wait("all threads to be closed", || repo.threads(pull).iter().all(|thread| thread.resolved_by.is_some()));
     assert_eq!(ours(&repo, pull).len(), 1, "nothing is said twice");
 
+    // What was taken with the button is what a model learns to write.
+    let beside = kit::TempRepo::bare_folder();
+    let rows = crate::training::lessons(&beside, &bot.journal_file(), &[]);
+    let fixes = crate::training::answers(&rows, "sft", "fix", "completion");
+    let written = |fix: &serde_json::Value| {
+        fix["edits"][0]["replacement"].as_str().is_some_and(|text| text.contains("safe_load"))
+    };
+    assert!(fixes.iter().any(written), "{rows:#?}");
+
     repo.merge(pull, "alice", Way::Squash).expect("merged");
     assert!(forge.settle(super::LONG));
     assert_clean(&forge);

@@ -121,7 +121,7 @@ fn tell(manifest: &Manifest) {
         let kinds: Vec<String> = kinds.iter().map(|(kind, rows)| format!("{rows} {kind}")).collect();
         anstream::println!("{side}: {}", kinds.join(", "));
     }
-    anstream::eprintln!("of {} answers", manifest.answers);
+    anstream::eprintln!("of {} answer{}", manifest.answers, if manifest.answers == 1 { "" } else { "s" });
     for (why, many) in &manifest.left_out {
         anstream::eprintln!("left out: {many} ({why})");
     }

@@ -49,6 +49,8 @@ fn balance((good, bad): (usize, usize)) -> (f64, f64) {
 
 fn trl(settings: &Settings, tally: &Tally, kind: Kind) -> String {
     let (name, (rate, rounds)) = (kind.name(), rate(kind));
+    // KTO compares each answer with its neighbors' in a batch.
+    let batch = if kind == Kind::Kto { 4 } else { 1 };
     let mut text = format!(
         "# trl {name} --config {name}.yaml\n\
          model_name_or_path: {}\n\
@@ -61,11 +63,11 @@ fn trl(settings: &Settings, tally: &Tally, kind: Kind) -> String {
     }
     text.push_str(&format!(
         "output_dir: out/{name}\nmax_length: 2048\nlearning_rate: {rate}\nlr_scheduler_type: cosine\n\
-         warmup_ratio: 0.05\nmax_grad_norm: 1.0\nnum_train_epochs: {rounds}\nper_device_train_batch_size: {}\n\
+         warmup_steps: {}\nmax_grad_norm: 1.0\nnum_train_epochs: {rounds}\nper_device_train_batch_size: {batch}\n\
          gradient_accumulation_steps: 4\nuse_peft: true\nlora_r: 16\nlora_alpha: 32\nlora_dropout: 0.05\n\
          lora_target_modules: [all-linear]\nreport_to: none\nseed: 1\n",
-        // KTO compares each answer with its neighbors' in a batch.
-        if kind == Kind::Kto { 4 } else { 1 }
+        // A share of the steps, which newer versions do not take by the name that older ones know.
+        (tally.many(Side::Train, kind) * rounds as usize).div_ceil(4 * batch * 20)
     ));
     if kind != Kind::Sft {
         text.push_str("beta: 0.1\n");

@@ -52,10 +52,10 @@ pub(super) fn split(candidates: &[Candidate], terms: &Terms) -> Vec<Result<Side,
     cap(candidates, &order, terms.most_of_one, &mut sides);
     let mut near = Near::new(candidates.len());
     for &at in &order {
-        if let (Some(one), Some(side @ Ok(_))) = (candidates.get(at), sides.get_mut(at)) {
-            if near.take(at, one, candidates) {
-                *side = Err("repeats another answer");
-            }
+        if let (Some(one), Some(side @ Ok(_))) = (candidates.get(at), sides.get_mut(at))
+            && near.take(at, one, candidates)
+        {
+            *side = Err("repeats another answer");
         }
     }
     hold_out(candidates, &mut near, terms, &mut sides);
