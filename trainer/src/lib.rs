@@ -4,3 +4,5 @@
 
 pub mod files;
 pub mod base;
+pub mod card;
+pub mod publish;

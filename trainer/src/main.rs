@@ -1,6 +1,8 @@
 //! The `apprentice-trainer` command.
 
 mod args;
+mod progress;
+mod serve;
 
 use std::{path::Path, process::ExitCode};
 
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Show { model } => show(model),
+        Command::Publish(given) => serve::run(given),
     }
 }
 
