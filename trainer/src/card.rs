@@ -82,9 +82,11 @@ pub struct Parity {
     pub counted: Option<usize>,
     /// Tokens of the answer.
     pub tokens: usize,
-    /// How many of them, from the first, are those that the engine says too.
+    /// How many of them the engine finds the likeliest, too, after the same tokens.
     pub same: usize,
-    /// How far below the engine's likeliest token the server's lies in logits, at the most.
+    /// How far below the engine's likeliest token the server's lies in logits, on average.
+    pub behind: f32,
+    /// The same at the most.
     pub furthest: f32,
 }
 
@@ -181,7 +183,7 @@ impl Card {
         let bytes = files::read(manifest).map_err(|source| failed(manifest, source))?;
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|why| CardError::Form { file: manifest.display().to_string(), why: why.to_string() })?;
-        let counts = value.get("counts").cloned().unwrap_or_default();
+        let counts = value.get("rows").cloned().unwrap_or_default();
         self.data = Some(Data { manifest: blake3::hash(&bytes).to_hex().to_string(), counts });
         Ok(self)
     }
@@ -239,7 +241,7 @@ impl Card {
             let Parity { tokens, same, furthest, .. } = parity;
             line(
                 "Server against engine",
-                format!("{same} of {tokens} tokens equal, at most {furthest:.2} logits apart"),
+                format!("{same} of {tokens} tokens equal, the others at most {furthest:.2} logits below"),
             );
         }
         text.push_str("\n## Exam\n\n");

@@ -181,3 +181,73 @@ pub fn digests(path: &Path, told: &dyn Fn(u64, u64)) -> io::Result<Digests> {
     }
     Ok(Digests { bytes, sha256: hex::encode(sha256.finalize()), blake3: blake3.finalize().to_hex().to_string() })
 }
+
+/// The key in a file that only its owner may read; it is made of these bytes where there is none.
+///
+/// # Errors
+/// As the system says, and where the file is no key.
+pub fn key(path: &Path, fresh: [u8; 32]) -> io::Result<[u8; 32]> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(mut file) => {
+            file.write_all(&fresh)?;
+            file.sync_all()?;
+            Ok(fresh)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "it is no key of 32 bytes; remove it");
+            <[u8; 32]>::try_from(fs::read(path)?).map_err(wrong)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether this process may do what only one may.
+#[derive(Debug)]
+pub enum Lock {
+    /// It may, for as long as this file is open.
+    Held(fs::File),
+    /// Another does: its process, as it wrote it there.
+    Taken(Option<String>),
+}
+
+/// Takes a lock, if nobody has it. The system gives it back when the process ends, however it does.
+///
+/// # Errors
+/// As the system says.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)?;
+            file.write_all(format!("{}\n", std::process::id()).as_bytes())?;
+            Ok(Lock::Held(file))
+        }
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut who = String::new();
+            file.take(64).read_to_string(&mut who)?;
+            Ok(Lock::Taken(Some(who.trim().to_owned()).filter(|who| !who.is_empty())))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// A new file, with the folders it lies in; what was there before is gone.
+///
+/// # Errors
+/// As the system says.
+pub fn create(path: &Path) -> io::Result<fs::File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::File::create(path)
+}

@@ -5,4 +5,7 @@
 pub mod files;
 pub mod base;
 pub mod card;
+pub mod exam;
+pub mod promotion;
 pub mod publish;
+pub mod sleep;

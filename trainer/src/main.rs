@@ -1,8 +1,16 @@
 //! The `apprentice-trainer` command.
 
 mod args;
+#[path = "main/exam.rs"]
+mod exam;
+#[path = "main/night.rs"]
+mod night;
+#[path = "main/place.rs"]
+mod place;
+#[path = "main/progress.rs"]
 mod progress;
-mod serve;
+#[path = "main/publish.rs"]
+mod publish;
 
 use std::{path::Path, process::ExitCode};
 
@@ -26,7 +34,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<ExitCode> {
     match &args.command {
         Command::Show { model } => show(model),
-        Command::Publish(given) => serve::run(given),
+        Command::Publish(given) => publish::run(given),
+        Command::Evaluate(given) => exam::evaluate(given),
+        Command::Promote(given) => exam::promote(given),
+        Command::Rollback(given) => exam::rollback(given),
+        Command::Status(given) => exam::status(given),
+        Command::Sleep(given) => night::run(given),
     }
 }
 

@@ -86,6 +86,12 @@ impl std::str::FromStr for Name {
     }
 }
 
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl Name {
     fn tag(&self, tag: &str) -> String {
         format!("{}:{tag}", self.0)
