@@ -19,5 +19,6 @@ mod recall;
 mod redteam;
 mod repositories;
 mod sentiment;
+mod serving;
 mod taste;
 mod walls;

@@ -57,10 +57,11 @@ fn say(published: &Published) {
     }
     match parity {
         Some(parity) => anstream::println!(
-            "parity      {} of {} tokens as the engine says them, the furthest {:.2} logits below the likeliest",
+            "parity      {} of {} tokens are the engine's likeliest, the others up to {:.2} logits below, {:.2} on average",
             parity.same,
             parity.tokens,
-            parity.furthest
+            parity.furthest,
+            parity.behind
         ),
         None => anstream::println!("parity      not asked for"),
     }
