@@ -24,6 +24,7 @@ use crate::{
     notice::Notice,
     source::words,
 };
+pub use address::one_line;
 use chat::{Model, ModelError};
 
 /// A text to find again, in the parts that a reader would weigh differently.

@@ -19,6 +19,7 @@ mod recall;
 mod redteam;
 mod repositories;
 mod sentiment;
+mod serving;
 mod taste;
 mod training;
 mod walls;

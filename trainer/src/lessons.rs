@@ -303,7 +303,7 @@ fn name(input: &Input, before: &[Source]) -> String {
 fn hash(path: &Path) -> Result<String, LessonError> {
     let failed = |source| LessonError::Read { file: path.display().to_string(), source };
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(crate::files::open(path).map_err(failed)?).map_err(failed)?;
+    hasher.update_reader(crate::files::reader(path).map_err(failed)?).map_err(failed)?;
     Ok(hasher.finalize().to_hex().to_string())
 }
 

@@ -14,3 +14,8 @@ pub mod learn;
 pub mod tune;
 pub mod lessons;
 pub mod corpus;
+pub mod card;
+pub mod exam;
+pub mod promotion;
+pub mod publish;
+pub mod sleep;

@@ -31,6 +31,12 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Lessons(given) => front::lessons::run(given),
         Command::Merge(given) => front::merge::run(given),
         Command::Gguf(given) => front::gguf::run(given),
+        Command::Publish(given) => front::publish::run(given),
+        Command::Evaluate(given) => front::exam::evaluate(given),
+        Command::Promote(given) => front::exam::promote(given),
+        Command::Rollback(given) => front::exam::rollback(given),
+        Command::Status(given) => front::exam::status(given),
+        Command::Sleep(given) => front::night::run(given),
     }
 }
 

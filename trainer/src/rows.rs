@@ -140,7 +140,7 @@ impl Reader {
     pub fn read(&self, path: &Path, longest: usize) -> Result<Rows, RowsError> {
         let file = || path.display().to_string();
         let failed = |error| RowsError::File(file(), error);
-        let mut lines = files::open(path).map_err(failed)?;
+        let mut lines = files::reader(path).map_err(failed)?;
         let (mut rows, mut digest, mut text, mut line) = (Rows::default(), blake3::Hasher::new(), String::new(), 0);
         loop {
             text.clear();

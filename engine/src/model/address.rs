@@ -292,7 +292,7 @@ pub(super) fn said(body: &[u8]) -> String {
 }
 
 /// A text of a server's as one line that is safe to show: short, without control characters and without secrets.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(400).collect();
     let line = secret::redact(line.trim());
     line.chars().take(200).collect()

@@ -31,14 +31,14 @@ use std::{
 
 use super::{
     MOST_WINDOW,
-    chat::{Answer, Model, ModelError, Request},
+    chat::{Answer, Model, ModelError, Request, Turn},
 };
 use cache::Cache;
 use gguf::Gguf;
 use grammar::Grammars;
 pub use kernel::{Gate, Pairs, Rope, exp};
 use template::Template;
-use tokenizer::Tokenizer;
+use tokenizer::{Tokenizer, wrong};
 use transformer::{Room, Transformer, Want};
 
 /// Tokens that are read at once; between, it is asked whether to go on.
@@ -108,6 +108,51 @@ impl Local {
         Ok(all)
     }
 
+    /// What each token after the first `known` costs, in nats, given those before it: for measurements.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the model breaks, the text is longer than its window, or a token is none of its own.
+    pub fn losses(&self, tokens: &[u32], known: usize) -> Result<Vec<f32>, ModelError> {
+        if tokens.len() > self.window {
+            return Err(ModelError::TooLong { tokens: tokens.len(), window: self.window });
+        }
+        let mut state = self.state();
+        let known = known.max(1);
+        let reused = state.reuse(self, &tokens[..known.min(tokens.len())]);
+        let mut losses = Vec::with_capacity(tokens.len().saturating_sub(known));
+        let mut at = reused;
+        while at + 1 < tokens.len() {
+            // Up to the last token that is known, nothing is to be foretold.
+            let (to, want) = match at + 1 < known {
+                true => ((at + CHUNK).min(known - 1), Want::None),
+                false => ((at + CHUNK).min(tokens.len() - 1), Want::All),
+            };
+            let logits = state.read(self, &tokens[at..to], want)?;
+            if want == Want::All {
+                let rows = logits.chunks(self.model.shape.words);
+                losses.extend(rows.zip(&tokens[at + 1..]).map(|(row, &next)| loss(row, next)));
+            }
+            at = to;
+        }
+        match losses.iter().all(|loss| loss.is_finite()) {
+            true => Ok(losses),
+            false => Err(wrong("a token that it does not know was to be foretold")),
+        }
+    }
+
+    /// The tokens of a whole question as the model reads it, up to where the answer begins.
+    ///
+    /// # Errors
+    /// [`ModelError`] when its template does not take these turns.
+    pub fn encode(&self, turns: &[Turn]) -> Result<Vec<u32>, ModelError> {
+        self.template.encode(&self.tokenizer, turns)
+    }
+
+    /// Its tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
     /// How long it takes to read tokens and to add `most` of the likeliest, whatever they are: for measurements.
     ///
     /// # Errors
@@ -137,6 +182,14 @@ impl Local {
             state
         })
     }
+}
+
+/// What a token costs, in nats, where these are the logits; infinite where it is none of them.
+fn loss(logits: &[f32], token: u32) -> f32 {
+    let Some(own) = logits.get(token as usize) else { return f32::INFINITY };
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - most).exp()).sum();
+    (sum.ln() - f64::from(own - most)) as f32
 }
 
 /// What [`Local::time`] found.

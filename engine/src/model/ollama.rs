@@ -17,15 +17,18 @@ use ollama_rs::generation::{
     embeddings::{GenerateEmbeddingsResponse, request::GenerateEmbeddingsRequest},
     parameters::{KeepAlive, TimeUnit},
 };
-use reqwest::StatusCode;
+use reqwest::{StatusCode, blocking, header::HeaderMap};
+use url::Url;
 
 use super::{
     Access, EmbedError, Embedder, Passage,
-    address::{Refusal, ServerError},
-    beginning, table,
+    address::{Place, Refusal, ServerError},
+    beginning,
+    chat::ModelError,
+    table,
 };
 use prefix::Prefixes;
-use server::Server;
+use server::{OLLAMA, Server};
 
 /// Texts of one request. A model of 500 M parameters takes about a second for each on two cores.
 const BATCH: usize = 16;
@@ -115,6 +118,17 @@ impl Ollama {
         let text = beginning(text, MOST_BYTES);
         format!("{prefix}{}", self.server.place.prepare(text))
     }
+}
+
+/// A client that asks an Ollama server and nobody else, the server's address to join paths to, and the address as it may
+/// be shown: for what a server is given rather than asked.
+///
+/// # Errors
+/// [`ModelError::Remote`] where it is not this machine and none else may be asked, [`ModelError::Server`] when the address
+/// leads nowhere.
+pub fn reach(address: &str, allow_remote: bool) -> Result<(blocking::Client, Url, String), ModelError> {
+    let place = Place::find(address, &OLLAMA, allow_remote)?;
+    Ok((place.client(HeaderMap::new())?, place.at("")?, place.shown))
 }
 
 impl Embedder for Ollama {

@@ -126,7 +126,7 @@ impl Documents {
             }
             let Some(shard) = self.shards.next() else { return Ok(None) };
             let path = self.folder.join(&shard.name);
-            let file = files::open(&path);
+            let file = files::reader(&path);
             let file = file.map_err(|source| CorpusError::Io { file: path.display().to_string(), source })?;
             self.current = Some(Reader { shard, file, hasher: blake3::Hasher::new(), line: Vec::new(), number: 0 });
         }

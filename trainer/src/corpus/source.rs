@@ -74,7 +74,7 @@ fn is_bare(path: &Path) -> bool {
 /// Which of our databases a file is.
 fn database(path: &Path) -> Option<Kind> {
     let mut head = [0; SQLITE.len()];
-    std::io::Read::read_exact(&mut crate::files::open(path).ok()?, &mut head).ok()?;
+    std::io::Read::read_exact(&mut crate::files::reader(path).ok()?, &mut head).ok()?;
     if head != SQLITE {
         return None;
     }

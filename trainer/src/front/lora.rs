@@ -14,7 +14,7 @@ use trainer::{
     tune::{Goal, Size, Tuning},
 };
 
-use super::progress::Progress;
+use super::steps::Steps;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lora {
@@ -189,7 +189,7 @@ fn teach(what: &What, how: &How, rate: f64, goal: Goal) -> Result<ExitCode> {
         keep_every: how.keep_every,
         seed: how.seed,
     };
-    let mut progress = Progress::new().context("interrupts cannot be heard")?;
+    let mut progress = Steps::new().context("interrupts cannot be heard")?;
     let learned = learn::learn(&tuning, &settings, &what.output, &mut |step| progress.step(step))?;
     progress.end();
     if learned.is_stopped {

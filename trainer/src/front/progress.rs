@@ -1,64 +1,58 @@
-//! How far is it? A bar with the loss and the time that is left, on a terminal; and whether somebody wants it to stop.
+//! How far is it? Shown on a terminal, and nowhere else.
 
-use std::{
-    io::IsTerminal as _,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{io::IsTerminal as _, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use trainer::learn::{Flow, Step};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub(super) struct Progress {
-    bar: Option<ProgressBar>,
-    stops: Arc<AtomicBool>,
-    started: Instant,
-    tokens: usize,
-    held_out: Option<f64>,
-}
+/// A line on the terminal that says what is done, and how much of it.
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// From now on, an interrupt is a wish to stop after the step.
-    pub(super) fn new() -> std::io::Result<Self> {
-        let stops = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // The second one ends it at once: a checkpoint is whole at any time.
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stops))?;
-            signal_hook::flag::register(signal, Arc::clone(&stops))?;
-        }
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = "{bar:30} {pos}/{len} {msg}, {eta} left";
-            ProgressBar::new(0)
-                .with_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Ok(Self { bar, stops, started: Instant::now(), tokens: 0, held_out: None })
+    /// A line without words so far; none where nobody looks.
+    pub(crate) fn new() -> Self {
+        let target = match std::io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr_with_hz(5),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let progress = Self(bar);
+        progress.say("");
+        progress
     }
 
-    pub(super) fn step(&mut self, step: Step) -> Flow {
-        self.tokens += step.tokens;
-        self.held_out = step.held_out.or(self.held_out);
-        if let Some(bar) = &self.bar {
-            bar.set_length(step.of as u64);
-            bar.set_position(step.step as u64);
-            let held = self.held_out.map(|loss| format!(", held out {loss:.3}")).unwrap_or_default();
-            bar.set_message(format!("loss {:.3}{held}, {:.0} tokens/s", step.loss, self.speed()));
-        } else if let Some(loss) = step.held_out {
-            anstream::eprintln!("step {} of {}: loss {:.3}, held out {loss:.3}", step.step, step.of, step.loss);
-        }
-        if self.stops.load(Ordering::Relaxed) { Flow::Stop } else { Flow::On }
+    /// Something of which it is not known how much there is.
+    pub(crate) fn say(&self, what: &str) {
+        self.style("{spinner} {msg} {elapsed}", what);
     }
 
-    /// Tokens a second.
-    pub(super) fn speed(&self) -> f64 {
-        self.tokens as f64 / self.started.elapsed().as_secs_f64()
+    /// So many bytes of something.
+    pub(crate) fn bytes(&self, what: &str, done: u64, all: u64) {
+        self.0.set_length(all);
+        self.0.set_position(done);
+        self.style("{spinner} {msg} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left", what);
     }
 
-    pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+    /// So many of something.
+    pub(crate) fn count(&self, what: &str, done: usize, all: usize) {
+        self.0.set_length(all as u64);
+        self.0.set_position(done as u64);
+        self.style("{spinner} {msg} {pos} of {len}, {eta} left", what);
+    }
+
+    fn style(&self, template: &str, what: &str) {
+        if self.0.message() == what && !what.is_empty() {
+            return;
         }
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.0.set_style(style);
+        }
+        self.0.set_message(what.to_owned());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

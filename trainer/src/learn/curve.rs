@@ -45,7 +45,7 @@ impl Curve {
         let failed = |error| LearnError::Curve(path.clone(), error);
         let mut points = Vec::new();
         if step > 0 && files::exists(&path) {
-            for line in files::open(&path).map_err(failed)?.lines() {
+            for line in files::reader(&path).map_err(failed)?.lines() {
                 // The last line may be cut off where the run was killed; its step is done again.
                 let Ok(point) = serde_json::from_str::<Point>(&line.map_err(failed)?) else { break };
                 if point.step <= step {
@@ -55,7 +55,7 @@ impl Curve {
         }
         files::replace(&path, |out| points.iter().try_for_each(|point| writeln!(out, "{}", line(point))))
             .map_err(failed)?;
-        let file = files::append(&path).map_err(failed)?;
+        let file = files::record(&path).map_err(failed)?;
         Ok(Self { folder: folder.to_owned(), points, file })
     }
 

@@ -227,7 +227,7 @@ impl Interaction {
 
 /// Where a file of interactions is read.
 pub(super) fn open(path: &Path) -> Result<impl BufRead, LessonError> {
-    crate::files::open(path).map_err(|source| LessonError::Read { file: path.display().to_string(), source })
+    crate::files::reader(path).map_err(|source| LessonError::Read { file: path.display().to_string(), source })
 }
 
 #[cfg(test)]

@@ -67,17 +67,29 @@ impl Template {
     /// # Errors
     /// [`ModelError::File`] when the template refuses the turns, or does not write each of them once and as it is.
     pub fn encode(&self, tokenizer: &Tokenizer, turns: &[Turn]) -> Result<Vec<u32>, ModelError> {
-        let parts = self.parts(tokenizer, turns).or_else(|why| match folded(turns) {
-            Some(turns) => self.parts(tokenizer, &turns).map_err(|_| why),
-            None => Err(why),
-        });
-        let parts = parts.map_err(|why| wrong(format!("its chat template cannot be used: {why}")))?;
+        let parts = self.written(tokenizer, turns)?;
         let borrowed: Vec<(&str, Trust)> = parts.iter().map(|(text, trust)| (&**text, *trust)).collect();
         let mut tokens = tokenizer.encode_parts(&borrowed);
         if let Some(bos) = tokenizer.bos().filter(|bos| tokenizer.adds_bos() && tokens.first() != Some(bos)) {
             tokens.insert(0, bos);
         }
         Ok(tokens)
+    }
+
+    /// The text of a whole question, up to where the answer begins.
+    ///
+    /// # Errors
+    /// As [`Template::encode`].
+    pub fn text(&self, tokenizer: &Tokenizer, turns: &[Turn]) -> Result<String, ModelError> {
+        Ok(self.written(tokenizer, turns)?.into_iter().map(|(text, _)| text).collect())
+    }
+
+    fn written(&self, tokenizer: &Tokenizer, turns: &[Turn]) -> Result<Vec<Part>, ModelError> {
+        let parts = self.parts(tokenizer, turns).or_else(|why| match folded(turns) {
+            Some(turns) => self.parts(tokenizer, &turns).map_err(|_| why),
+            None => Err(why),
+        });
+        parts.map_err(|why| wrong(format!("its chat template cannot be used: {why}")))
     }
 
     /// The template is given markers for the turns, and what it makes of them is cut at these.

@@ -164,7 +164,7 @@ impl Tokenizer {
     }
 
     /// All tokens that end an answer, ascending.
-    pub(super) fn ends(&self) -> &[u32] {
+    pub fn ends(&self) -> &[u32] {
         &self.ends
     }
 
@@ -175,7 +175,7 @@ impl Tokenizer {
     }
 
     /// How a token with a meaning of its own is written; other tokens as their text.
-    pub(super) fn name(&self, token: u32) -> String {
+    pub fn name(&self, token: u32) -> String {
         let named = self.named.iter().find(|(_, id)| **id == token).map(|(name, _)| name.clone());
         named.unwrap_or_else(|| String::from_utf8_lossy(self.bytes(token)).into_owned())
     }
