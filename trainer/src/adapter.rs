@@ -3,6 +3,8 @@
 
 mod peft;
 
+pub(crate) use peft::published;
+
 use candle_core::{DType, Device, Tensor, Var};
 use engine::model::local::shape::Shape;
 
@@ -138,7 +140,7 @@ impl Adapter {
 
 /// Which row of a head stands where: llama's GGUF files keep the rows of queries and keys in another order than the
 /// model's authors do, with neighbors rotated together.
-fn rows_as_published(shape: &Shape, name: &str) -> Option<Vec<usize>> {
+pub(crate) fn rows_as_published(shape: &Shape, name: &str) -> Option<Vec<usize>> {
     let heads = match name.rsplit('.').next() {
         Some("attn_q") => shape.heads,
         Some("attn_k") => shape.key_heads,

@@ -12,6 +12,7 @@ pub mod objective;
 pub mod rows;
 pub mod learn;
 pub mod tune;
+pub mod gpt;
 pub mod lessons;
 pub mod corpus;
 pub mod card;

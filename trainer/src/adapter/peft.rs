@@ -181,7 +181,7 @@ impl Config {
 }
 
 /// `layers.0.self_attn.q_proj` of `blk.0.attn_q`.
-fn published(name: &str) -> Option<String> {
+pub(crate) fn published(name: &str) -> Option<String> {
     let (layer, part) = name.strip_prefix("blk.")?.split_once('.')?;
     let (_, published) = PARTS.iter().find(|(own, _)| *own == part)?;
     Some(format!("layers.{layer}.{published}"))

@@ -91,6 +91,23 @@ pub struct Batch {
     pub targets: Vec<(usize, u32)>,
 }
 
+impl Batch {
+    /// Adds a text of which every token but the first is asked for.
+    pub fn read(&mut self, text: &[u32]) {
+        let from = self.tokens.len();
+        self.tokens.extend(text);
+        self.lengths.push(text.len());
+        self.targets.extend(text.iter().enumerate().skip(1).map(|(at, &token)| (from + at - 1, token)));
+    }
+
+    /// Takes all texts out.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.lengths.clear();
+        self.targets.clear();
+    }
+}
+
 /// The names of a layer's matrices, as in GGUF, in the order in which adapters are kept.
 pub const MATRICES: [&str; 7] = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"];
 
