@@ -1,4 +1,6 @@
-//! Do answers and texts become training data, from the commands that people run to the files that trainers read?
+//! Do answers and texts become training data, from the commands that people run to the files that trainers read? And does
+//! a training survive whatever happens to it?
+#![expect(clippy::disallowed_methods, reason = "a test looks at what was written")]
 
 use std::path::Path;
 
@@ -165,4 +167,93 @@ fn a_repository_becomes_a_corpus() {
     assert!(documents.iter().all(|one| one["licence"] == "Apache-2.0") && !text.contains("engine.org"));
     trainer(&repo, &["corpus", "build"]).expect_code(0);
     assert_eq!((trainer(&repo, &["corpus", "stats", "--json"]).json(), repo.text(&file)), (stats, text));
+}
+
+/// The arguments of a training from nothing that takes some seconds, on a corpus of a few files.
+const SMALL: &[&str] = &[
+    "gpt",
+    "train",
+    "--corpus",
+    "corpus",
+    "--words",
+    "400",
+    "--width",
+    "32",
+    "--inner",
+    "64",
+    "--layers",
+    "2",
+    "--heads",
+    "4",
+    "--key-heads",
+    "2",
+    "--window",
+    "32",
+    "--tokens",
+    "256",
+    "--batch",
+    "4",
+    "--epochs",
+    "4",
+    "--keep-every",
+];
+
+fn corpus() -> TempRepo {
+    let mut files = vec![("LICENSE".to_owned(), include_str!("../../LICENSE-MIT").to_owned())];
+    for n in 0..12 {
+        let body: String =
+            (0..30).map(|m| format!("def step_{m}(value):\n    return value * {n} + {m}\n\n\n")).collect();
+        files.push((format!("part{n}.py"), body));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let repo = TempRepo::with(&files);
+    trainer(&repo, &["corpus", "add", ".", "--folder", "corpus"]).expect_code(0);
+    trainer(&repo, &["corpus", "build", "--folder", "corpus"]).expect_code(0);
+    repo
+}
+
+/// Killed at any step, a training goes on as if nothing had been: the weights are the same to the last bit.
+#[cfg(unix)]
+#[test]
+fn a_training_that_is_killed_goes_on_to_the_same_weights() {
+    use std::{process::Stdio, thread, time::Duration};
+    let repo = corpus();
+    let whole = [SMALL, &["2", "--output", "whole"]].concat();
+    trainer(&repo, &whole).expect_code(0);
+    let killed = [SMALL, &["2", "--output", "killed"]].concat();
+    let program = binary().with_file_name("apprentice-trainer");
+    let mut kills = 0;
+    loop {
+        let mut child =
+            repo.command(&program).args(&killed).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+        thread::sleep(Duration::from_millis(300 + 170 * kills));
+        if child.try_wait().expect("a state").is_some() {
+            break;
+        }
+        child.kill().expect("it can be killed");
+        child.wait().expect("it ends");
+        kills += 1;
+    }
+    assert!(kills >= 2, "it was done after {kills} kills: nothing was tried");
+    for file in ["model.safetensors", "losses.jsonl", "checkpoint.safetensors", "tokenizer.json"] {
+        let read = |folder: &str| std::fs::read(repo.path(&format!("{folder}/{file}"))).expect("a file");
+        assert!(read("whole") == read("killed"), "{file} differs after {kills} kills");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_damaged_is_said_and_nothing_is_written() {
+    let repo = corpus();
+    let train = [SMALL, &["2", "--output", "model"]].concat();
+    trainer(&repo, &train).expect_code(0);
+    std::fs::remove_file(repo.path("model/model.safetensors")).expect("a file");
+    repo.write("model/checkpoint.safetensors", "no checkpoint");
+    let ran = trainer(&repo, &train).expect_code(2);
+    assert!(ran.err.contains("is damaged") && ran.err.contains("begin anew"), "{}", ran.err);
+    assert!(!repo.path("model/model.safetensors").exists());
+    let other = [SMALL, &["2", "--output", "model", "--rate", "0.1"]].concat();
+    std::fs::remove_file(repo.path("model/checkpoint.safetensors")).expect("a file");
+    trainer(&repo, &train).expect_code(0);
+    let ran = trainer(&repo, &other).expect_code(2);
+    assert!(ran.err.contains("other data or settings"), "{}", ran.err);
 }

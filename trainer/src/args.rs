@@ -8,6 +8,7 @@ use trainer::publish::Name;
 use crate::front::{
     corpus::Corpus,
     gguf::Gguf,
+    gpt::Gpt,
     lessons::Lessons,
     lora::{Lora, Prefer},
     merge::Merge,
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     Lora(Lora),
     /// Teach an adapter which answers are better.
     Prefer(Prefer),
+    /// Train a small model from nothing, and ask it what it would not have written.
+    #[command(subcommand)]
+    Gpt(Gpt),
     Merge(Merge),
     /// Write models as GGUF files, and look into such files.
     #[command(subcommand)]

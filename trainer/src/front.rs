@@ -3,6 +3,7 @@
 pub(crate) mod corpus;
 pub(crate) mod exam;
 pub(crate) mod gguf;
+pub(crate) mod gpt;
 pub(crate) mod lessons;
 pub(crate) mod lora;
 pub(crate) mod merge;

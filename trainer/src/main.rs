@@ -29,6 +29,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         Command::Prefer(given) => front::lora::prefer(given),
         Command::Corpus(given) => front::corpus::run(given),
         Command::Lessons(given) => front::lessons::run(given),
+        Command::Gpt(given) => front::gpt::run(given),
         Command::Merge(given) => front::merge::run(given),
         Command::Gguf(given) => front::gguf::run(given),
         Command::Publish(given) => front::publish::run(given),

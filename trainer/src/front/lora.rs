@@ -7,14 +7,14 @@ use clap::{Args, Subcommand};
 use trainer::{
     adapter::Adapter,
     base::Base,
-    learn::{self, Settings},
+    learn,
     net::{Decoder, Trained},
     objective::Preference,
     rows::Reader,
     tune::{Goal, Size, Tuning},
 };
 
-use super::steps::Steps;
+use super::steps::{Pace, Steps};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lora {
@@ -92,43 +92,21 @@ pub(crate) struct What {
 pub(crate) struct How {
     /// The adapter's rank.
     #[arg(long, default_value_t = 16)]
-    pub(crate) rank: usize,
+    rank: usize,
     /// What it is multiplied with, times its rank.
     #[arg(long, default_value_t = 32.0)]
-    pub(crate) alpha: f64,
-    /// How often every row is read.
-    #[arg(long, default_value_t = 2)]
-    pub(crate) epochs: usize,
-    /// Rows of a step.
-    #[arg(long, default_value_t = 16)]
-    pub(crate) batch: usize,
+    alpha: f64,
     /// Tokens of the longest row; longer ones are left out and counted.
     #[arg(long, default_value_t = 2048)]
-    pub(crate) longest: usize,
-    /// Tokens that are in memory at once.
-    #[arg(long, default_value_t = 2048)]
-    pub(crate) tokens: usize,
-    /// The share of steps in which the learning rate rises.
-    #[arg(long, default_value_t = 0.05)]
-    pub(crate) warmup: f64,
-    /// The norm to which gradients are cut.
-    #[arg(long, default_value_t = 1.0)]
-    pub(crate) clip: f64,
+    longest: usize,
+    /// How often every row is read.
+    #[arg(long, default_value_t = 2)]
+    epochs: usize,
     /// Weight decay.
     #[arg(long, default_value_t = 0.0)]
-    pub(crate) decay: f64,
-    /// Steps from one look at what is held out to the next.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) check_every: usize,
-    /// Looks without anything better after which it ends.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) patience: usize,
-    /// Steps from one checkpoint to the next.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) keep_every: usize,
-    /// Decides the first numbers of the adapter and the order of rows.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    decay: f64,
+    #[command(flatten)]
+    pace: Pace,
 }
 
 pub(crate) fn run(given: &Lora) -> Result<ExitCode> {
@@ -166,7 +144,7 @@ pub(crate) fn prefer(given: &Prefer) -> Result<ExitCode> {
 fn teach(what: &What, how: &How, rate: f64, goal: Goal) -> Result<ExitCode> {
     let base = Base::open(&what.base)?;
     let reader = Reader::new(base.metadata())?;
-    let longest = how.longest.min(how.tokens);
+    let longest = how.longest.min(how.pace.tokens);
     let rows = reader.read(&what.data, longest)?;
     let valid = what.valid.as_ref().map(|valid| reader.read(valid, longest)).transpose()?;
     let too_long = rows.too_long + valid.as_ref().map_or(0, |valid| valid.too_long);
@@ -174,21 +152,9 @@ fn teach(what: &What, how: &How, rate: f64, goal: Goal) -> Result<ExitCode> {
     anstream::eprintln!(
         "{many} rows to learn from, {held} held out, {too_long} left out for more than {longest} tokens"
     );
-    let size = Size { rank: how.rank, alpha: how.alpha, seed: how.seed };
-    let tuning = Tuning::new(&base, (rows, valid), goal, (size, what.adapter.as_deref()), how.tokens)?;
-    let settings = Settings {
-        rate,
-        warmup: how.warmup,
-        epochs: how.epochs,
-        batch: how.batch,
-        tokens: how.tokens,
-        clip: how.clip,
-        decay: how.decay,
-        check_every: how.check_every,
-        patience: how.patience,
-        keep_every: how.keep_every,
-        seed: how.seed,
-    };
+    let size = Size { rank: how.rank, alpha: how.alpha, seed: how.pace.seed };
+    let tuning = Tuning::new(&base, (rows, valid), goal, (size, what.adapter.as_deref()), how.pace.tokens)?;
+    let settings = how.pace.settings(rate, how.epochs, how.decay);
     let mut progress = Steps::new().context("interrupts cannot be heard")?;
     let learned = learn::learn(&tuning, &settings, &what.output, &mut |step| progress.step(step))?;
     progress.end();

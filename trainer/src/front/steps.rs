@@ -9,8 +9,45 @@ use std::{
     time::Instant,
 };
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use trainer::learn::{Flow, Step};
+use trainer::learn::{Flow, Settings, Step};
+
+/// How steps follow each other.
+#[derive(Debug, Args)]
+pub(crate) struct Pace {
+    /// Rows of a step.
+    #[arg(long, default_value_t = 16)]
+    pub(super) batch: usize,
+    /// Tokens that are in memory at once.
+    #[arg(long, default_value_t = 2048)]
+    pub(super) tokens: usize,
+    /// The share of steps in which the learning rate rises.
+    #[arg(long, default_value_t = 0.05)]
+    warmup: f64,
+    /// The norm to which gradients are cut.
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Steps from one look at what is held out to the next.
+    #[arg(long, default_value_t = 10)]
+    check_every: usize,
+    /// Looks without anything better after which it ends.
+    #[arg(long, default_value_t = 3)]
+    patience: usize,
+    /// Steps from one checkpoint to the next.
+    #[arg(long, default_value_t = 10)]
+    keep_every: usize,
+    /// Decides the first numbers and the order of rows.
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+}
+
+impl Pace {
+    pub(super) fn settings(&self, rate: f64, epochs: usize, decay: f64) -> Settings {
+        let Self { batch, tokens, warmup, clip, check_every, patience, keep_every, seed } = *self;
+        Settings { rate, warmup, epochs, batch, tokens, clip, decay, check_every, patience, keep_every, seed }
+    }
+}
 
 pub(super) struct Steps {
     bar: Option<ProgressBar>,
