@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Group, Parser, Subcommand};
-use trainer::publish::Name;
+use trainer::{gguf::mix::FileType, publish::Name};
 
 use crate::front::{
     corpus::Corpus,
@@ -164,7 +164,7 @@ pub(crate) struct Sleep {
     pub(crate) memory: u64,
     /// How the weights of the model that is served are stored.
     #[arg(long, value_name = "TYPE", default_value = "Q4_K_M")]
-    pub(crate) stored: String,
+    pub(crate) stored: FileType,
     /// What has to become better.
     #[arg(long, value_enum, default_value_t = Target::F1)]
     pub(crate) target: Target,

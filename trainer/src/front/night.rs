@@ -49,7 +49,14 @@ pub(crate) fn run(given: &Sleep) -> Result<ExitCode> {
     let child = Cell::new(0);
     let world = Machine { watched: watched(given), end, child: &child };
     let folder = state.join("sleep");
-    let mut work = Steps { program: place::program()?, given, state, folder: folder.clone(), child: &child };
+    let mut work = Steps {
+        program: place::program()?,
+        given,
+        journals: journals(given)?,
+        state,
+        folder: folder.clone(),
+        child: &child,
+    };
     let mut is_failed = false;
     let told = &mut |report: &Report| {
         is_failed = report.is_failed;
@@ -60,6 +67,15 @@ pub(crate) fn run(given: &Sleep) -> Result<ExitCode> {
         Err(error) => Err(error.into()),
         Ok(()) => Ok(ExitCode::from(if is_failed { 2 } else { 0 })),
     }
+}
+
+/// The journals that were named, or the repository's own.
+fn journals(given: &Sleep) -> Result<Vec<PathBuf>> {
+    if !given.journal.is_empty() {
+        return Ok(given.journal.clone());
+    }
+    let common = place::common().context("there is no repository here: name a journal with `--journal FILE`")?;
+    Ok(vec![common.join("apprentice/state.db")])
 }
 
 /// Files that are written to when somebody works: git's own, our marker, and what was named.
@@ -114,6 +130,7 @@ impl World for Machine<'_> {
 struct Steps<'a> {
     program: PathBuf,
     given: &'a Sleep,
+    journals: Vec<PathBuf>,
     state: PathBuf,
     folder: PathBuf,
     child: &'a Cell<u32>,
@@ -147,44 +164,45 @@ impl Steps<'_> {
         // What is made of other lessons is something else: nothing of it is gone on with.
         let lessons: String = digest_of(notes).chars().take(12).collect();
         let at = |name: &str| match name {
-            "lessons" => text(&self.folder.join(name)),
+            name if name.starts_with("lessons") => text(&self.folder.join(name)),
             name => text(&self.folder.join("made").join(&lessons).join(name)),
         };
         let base = text(&self.given.base);
-        let mut words: Vec<String> = match step {
-            Step::Lessons => vec!["lessons".into(), "build".into(), "--format".into(), "trl".into()],
-            Step::Train => vec!["lora".into(), "train".into(), base, "--data".into(), at("lessons")],
-            Step::Merge => vec!["merge".into(), base, at("adapter")],
-            Step::Quantize => vec!["gguf".into(), "convert".into(), at("merged.gguf"), "--type".into()],
-            Step::Evaluate => vec!["evaluate".into(), at("model.gguf"), "--data".into(), at("lessons")],
-            Step::Promote => vec!["promote".into(), at("model.gguf")],
-            Step::Publish => vec!["publish".into(), at("model.gguf")],
-        };
-        let output = |name: &str| ["--output".to_owned(), at(name)];
-        match step {
-            Step::Lessons => {
-                words.extend(self.given.journal.iter().flat_map(|file| ["--journal".to_owned(), text(file)]));
-                words.extend(output("lessons"));
+        let words: Vec<Vec<String>> = match step {
+            Step::Lessons => vec![
+                words(&["lessons", "build", "--format", "trl", "--output", &at("lessons")]),
+                self.journals.iter().flat_map(|file| ["--journal".to_owned(), text(file)]).collect(),
+            ],
+            Step::Train => vec![words(&[
+                "lora",
+                "train",
+                &base,
+                "--data",
+                &at("lessons/sft/train.jsonl"),
+                "--valid",
+                &at("lessons/sft/valid.jsonl"),
+                "--output",
+                &at("adapter"),
+            ])],
+            Step::Merge => {
+                let (adapter, stored) = (at("adapter"), self.given.stored.to_string());
+                vec![words(&["merge", &base, "--adapter", &adapter, "--type", &stored, "--output", &at("model.gguf")])]
             }
-            Step::Train => words.extend(output("adapter")),
-            Step::Merge => words.extend(output("merged.gguf")),
-            Step::Quantize => words.extend([self.given.stored.clone()].into_iter().chain(output("model.gguf"))),
-            Step::Evaluate | Step::Promote => words.extend(["--state".to_owned(), text(&self.state)]),
+            Step::Evaluate => {
+                let target = if self.given.target == Target::F1 { "f1" } else { "loss" };
+                let state = text(&self.state);
+                let exam =
+                    ["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--target", target, "--state", &state];
+                let against = if self.serves() { Vec::new() } else { words(&["--against", &base]) };
+                vec![words(&exam), against]
+            }
+            Step::Promote => vec![words(&["promote", &at("model.gguf"), "--state", &text(&self.state)])],
             Step::Publish => {
                 let name = self.given.publish.as_ref().map(ToString::to_string).unwrap_or_default();
-                words.extend(["--name".to_owned(), name, "--server".to_owned(), self.given.server.clone()]);
+                vec![words(&["publish", &at("model.gguf"), "--name", &name, "--server", &self.given.server])]
             }
-        }
-        if step == Step::Evaluate {
-            words.extend([
-                "--target".to_owned(),
-                if self.given.target == Target::F1 { "f1" } else { "loss" }.to_owned(),
-            ]);
-            if !self.serves() {
-                words.extend(["--against".to_owned(), text(&self.given.base)]);
-            }
-        }
-        words
+        };
+        words.concat()
     }
 
     fn serves(&self) -> bool {
@@ -247,6 +265,10 @@ impl Steps<'_> {
         self.child.set(0);
         ended
     }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// BLAKE3 of the lessons of this night.
