@@ -71,7 +71,7 @@ pub(crate) fn run(given: &Sleep) -> Result<ExitCode> {
 
 /// The journals that were named, or the repository's own.
 fn journals(given: &Sleep) -> Result<Vec<PathBuf>> {
-    if !given.journal.is_empty() {
+    if !given.journal.is_empty() || !given.interactions.is_empty() {
         return Ok(given.journal.clone());
     }
     let common = place::common().context("there is no repository here: name a journal with `--journal FILE`")?;
@@ -172,6 +172,7 @@ impl Steps<'_> {
             Step::Lessons => vec![
                 words(&["lessons", "build", "--format", "trl", "--output", &at("lessons")]),
                 self.journals.iter().flat_map(|file| ["--journal".to_owned(), text(file)]).collect(),
+                self.given.interactions.iter().flat_map(|file| ["--interactions".to_owned(), text(file)]).collect(),
             ],
             Step::Train => vec![words(&[
                 "lora",
@@ -183,18 +184,25 @@ impl Steps<'_> {
                 &at("lessons/sft/valid.jsonl"),
                 "--output",
                 &at("adapter"),
+                "--epochs",
+                &self.given.epochs.to_string(),
             ])],
             Step::Merge => {
                 let (adapter, stored) = (at("adapter"), self.given.stored.to_string());
-                vec![words(&["merge", &base, "--adapter", &adapter, "--type", &stored, "--output", &at("model.gguf")])]
+                vec![
+                    words(&["merge", &base, "--adapter", &adapter, "--type", &stored, "--output", &at("model.gguf")]),
+                    words(&["--manifest", &at("lessons/manifest.json")]),
+                ]
             }
             Step::Evaluate => {
                 let target = if self.given.target == Target::F1 { "f1" } else { "loss" };
-                let state = text(&self.state);
-                let exam =
-                    ["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--target", target, "--state", &state];
+                let (fewest, forgetting) = (self.given.fewest.to_string(), self.given.forgetting.to_string());
                 let against = if self.serves() { Vec::new() } else { words(&["--against", &base]) };
-                vec![words(&exam), against]
+                vec![
+                    words(&["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--state", &text(&self.state)]),
+                    words(&["--target", target, "--fewest", &fewest, "--forgetting", &forgetting]),
+                    against,
+                ]
             }
             Step::Promote => vec![words(&["promote", &at("model.gguf"), "--state", &text(&self.state)])],
             Step::Publish => {
@@ -216,6 +224,10 @@ impl Steps<'_> {
         let digest = blake3::hash(&manifest).to_hex().to_string();
         if files::text(&self.folder.join("learned"), 99).ok().flatten().as_deref() == Some(&digest) {
             return Done::Enough("there is nothing new to learn since the last night".into());
+        }
+        let is_there = |name: &str| files::exists(&self.folder.join("lessons/sft").join(name));
+        if !is_there("train.jsonl") || !is_there("valid.jsonl") {
+            return Done::Enough(format!("there are too few answers to learn from and to examine by ({said})"));
         }
         notes.insert("lessons".into(), digest.clone().into());
         self.clear(&digest);
@@ -299,11 +311,53 @@ fn failed_gates(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+    use serde_json::json;
+
     use super::*;
+    use crate::args::{Args, Command as Given};
 
     #[test]
     fn what_was_not_good_enough_is_told() {
         let said = "passed form: x\nFAILED better: F1: differs by 0\nFAILED memory: y\n\nIt is not promoted.";
         assert_eq!(failed_gates(said), "it did not pass: better: F1: differs by 0; memory: y");
+    }
+
+    fn sleep(words: &[&str]) -> Sleep {
+        let whole = ["apprentice-trainer", "sleep", "--base", "base.gguf"].iter().chain(words);
+        match Args::try_parse_from(whole).expect("a command").command {
+            Given::Sleep(given) => given,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_step_is_a_command_as_it_is_called_now() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given = sleep(&["--journal", "a.db", "--interactions", "b.jsonl", "--publish", "me/reviewer", "--target", "loss"]);
+        let child = Cell::new(0);
+        let steps = Steps {
+            program: PathBuf::new(),
+            given: &given,
+            journals: journals(&given).expect("journals"),
+            state: folder.path().to_owned(),
+            folder: folder.path().join("sleep"),
+            child: &child,
+        };
+        let notes = Notes::from_iter([("lessons".to_owned(), json!("0123456789abcdef"))]);
+        for step in Step::ALL {
+            let words = steps.command(step, &notes);
+            let parsed = Args::try_parse_from(["apprentice-trainer".to_owned()].iter().chain(&words));
+            assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+        }
+        let merged = steps.command(Step::Merge, &notes).join(" ");
+        assert!(merged.contains("made/0123456789ab/model.gguf") && merged.contains("Q4_K_M"), "{merged}");
+    }
+
+    #[test]
+    fn times_have_units() {
+        let idle = |text: &str| Args::try_parse_from(["x", "sleep", "--base", "b", "--idle", text]).is_ok();
+        assert_eq!(["90s", "30m", "0s", "2h"].map(idle), [true; 4]);
+        assert_eq!(["", "m", "30", "-1m", "1.5h", "99999999999999999999s", "9999999h", "ü"].map(idle), [false; 8]);
     }
 }
