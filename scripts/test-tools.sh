@@ -34,6 +34,12 @@ if [ ! -e "$folder/webhooks/index.json" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/payloads" @octokit/webhooks-examples@7.6.1
   ln -sfn "$folder/payloads/node_modules/@octokit/webhooks-examples/api.github.com" "$folder/webhooks"
 fi
+# A server that models are really published to; its test is left out, loudly, where it cannot be built.
+if command -v go >/dev/null && command -v g++ >/dev/null; then
+  "$(dirname "$0")/build-ollama.sh" "$folder"
+else
+  echo "LEFT OUT: Ollama, for want of Go or a C++ compiler" >&2
+fi
 for tool in ruff zizmor shellcheck yamllint typos bandit actionlint mypy pylint pre-commit prek lefthook semgrep; do
   ln -sf "$folder/python/bin/$tool" "$folder/bin/$tool"
 done

@@ -95,10 +95,21 @@ impl Setup {
 
     /// The engine with the built-in rules and the repository's own, and the model that is configured.
     pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
+        self.wake();
         let (engine, mut notices) = self.engine_without_model()?;
         let (adviser, more) = self.adviser();
         notices.extend(more);
         Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
+    }
+
+    /// Whoever trains while nobody works (`apprentice-trainer sleep`) sees that somebody does.
+    fn wake(&self) {
+        let Some(repository) = &self.repository else { return };
+        let folder = repository.common_dir().join("apprentice");
+        if folder.join("sleep").is_dir() {
+            // Where it cannot be written, training is a little in the way: that is no reason to review nothing.
+            let _ = files::write(&folder.join("busy"), b"");
+        }
     }
 
     /// The same without a model.

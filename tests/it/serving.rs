@@ -149,3 +149,15 @@ fn a_published_model_reviews_and_can_be_taken_back() {
         .expect_said("the template is another");
     assert_eq!(server.digest("reviewer:latest"), Some(one));
 }
+
+#[test]
+fn a_review_is_seen_by_whoever_trains_here() {
+    let repo = TempRepo::with(&[("a.py", "a = 1\n")]);
+    let busy = repo.path(".git/apprentice/busy");
+    repo.stage("a.py", "a = 2\n");
+    repo.apprentice(&["review", "--no-linters"]).expect_code(0);
+    assert!(!busy.exists(), "nobody trains here");
+    fs::create_dir_all(repo.path(".git/apprentice/sleep")).expect("a folder");
+    repo.apprentice(&["review", "--no-linters"]).expect_code(0);
+    assert!(busy.exists());
+}

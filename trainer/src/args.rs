@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Group, Parser, Subcommand};
-use trainer::publish::Name;
+use trainer::{gguf::mix::FileType, publish::Name};
 
 use crate::front::{
     corpus::Corpus,
@@ -168,10 +168,19 @@ pub(crate) struct Sleep {
     pub(crate) memory: u64,
     /// How the weights of the model that is served are stored.
     #[arg(long, value_name = "TYPE", default_value = "Q4_K_M")]
-    pub(crate) stored: String,
+    pub(crate) stored: FileType,
     /// What has to become better.
     #[arg(long, value_enum, default_value_t = Target::F1)]
     pub(crate) target: Target,
+    /// Fewer held-out questions tell nothing, and no model is promoted.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) fewest: usize,
+    /// By how much the perplexity of code in general may rise, as a share.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02)]
+    pub(crate) forgetting: f64,
+    /// How often every row is read in training.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) epochs: usize,
     /// Publish what was promoted to an Ollama server, under this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) publish: Option<Name>,
@@ -181,6 +190,9 @@ pub(crate) struct Sleep {
     /// A journal of answers; may be given several times [default: the repository's].
     #[arg(long, value_name = "FILE")]
     pub(crate) journal: Vec<PathBuf>,
+    /// Another program's questions and answers, one JSON object a line; may be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) interactions: Vec<PathBuf>,
     /// A file that is written to when somebody works; may be given several times. The repository's own are known.
     #[arg(long, value_name = "FILE")]
     pub(crate) watch: Vec<PathBuf>,

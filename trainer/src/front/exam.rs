@@ -65,6 +65,7 @@ fn say(exam: &Exam) {
     let row = |name: &str, own: String, theirs: String| anstream::println!("{name:<20} {own:>10} {theirs:>10}");
     row("", "this".into(), "before".into());
     row("questions", own.asked.to_string(), theirs.asked.to_string());
+    row("too long", own.too_long.to_string(), theirs.too_long.to_string());
     for (name, own, theirs) in [
         ("well-formed", own.well_formed, theirs.well_formed),
         ("precision", own.precision, theirs.precision),

@@ -1,12 +1,17 @@
 //! `merge`: a model and what was learned on top of it become one file.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use trainer::{
     adapter::Adapter,
     base::Base,
+    card::{Card, Parent},
+    files,
     gguf::{
         adapter::{Thin, write_adapter},
         mix::FileType,
@@ -28,6 +33,9 @@ pub(crate) struct Merge {
     /// Write the adapter alone, for llama.cpp's `--lora` and for `apprentice`.
     #[arg(long)]
     alone: bool,
+    /// The manifest of the lessons that the adapter was taught, for the model's card.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// The file to write. What is there is replaced when all of the new one is on the disk.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
@@ -60,5 +68,26 @@ pub(crate) fn run(given: &Merge) -> Result<ExitCode> {
         given.output.display(),
         given.kind
     );
+    write_card(given)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says beside the file what it was made from.
+fn write_card(given: &Merge) -> Result<()> {
+    let parent = |path: &Path, file: &Path| -> Result<Parent> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let digests = files::exists(file).then(|| files::digests(file, &|_, _| {})).transpose();
+        let digests = digests.with_context(|| format!("cannot read `{}`", file.display()))?;
+        Ok(Parent { name, blake3: digests.map(|digests| digests.blake3).unwrap_or_default() })
+    };
+    // A folder of the hub has no one file that could name it.
+    let of_base = if files::is_folder(&given.base) { Path::new("") } else { &given.base };
+    let parents =
+        vec![parent(&given.base, of_base)?, parent(&given.adapter, &given.adapter.join("adapter_model.safetensors"))?];
+    let mut card = Card::of(&given.output, &|_, _| {})?.made_from(parents);
+    if let Some(manifest) = &given.manifest {
+        card = card.trained_on(manifest)?;
+    }
+    card.write_beside(&given.output)?;
+    Ok(())
 }

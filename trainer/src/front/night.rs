@@ -49,7 +49,14 @@ pub(crate) fn run(given: &Sleep) -> Result<ExitCode> {
     let child = Cell::new(0);
     let world = Machine { watched: watched(given), end, child: &child };
     let folder = state.join("sleep");
-    let mut work = Steps { program: place::program()?, given, state, folder: folder.clone(), child: &child };
+    let mut work = Steps {
+        program: place::program()?,
+        given,
+        journals: journals(given)?,
+        state,
+        folder: folder.clone(),
+        child: &child,
+    };
     let mut is_failed = false;
     let told = &mut |report: &Report| {
         is_failed = report.is_failed;
@@ -60,6 +67,15 @@ pub(crate) fn run(given: &Sleep) -> Result<ExitCode> {
         Err(error) => Err(error.into()),
         Ok(()) => Ok(ExitCode::from(if is_failed { 2 } else { 0 })),
     }
+}
+
+/// The journals that were named, or the repository's own.
+fn journals(given: &Sleep) -> Result<Vec<PathBuf>> {
+    if !given.journal.is_empty() || !given.interactions.is_empty() {
+        return Ok(given.journal.clone());
+    }
+    let common = place::common().context("there is no repository here: name a journal with `--journal FILE`")?;
+    Ok(vec![common.join("apprentice/state.db")])
 }
 
 /// Files that are written to when somebody works: git's own, our marker, and what was named.
@@ -114,6 +130,7 @@ impl World for Machine<'_> {
 struct Steps<'a> {
     program: PathBuf,
     given: &'a Sleep,
+    journals: Vec<PathBuf>,
     state: PathBuf,
     folder: PathBuf,
     child: &'a Cell<u32>,
@@ -147,44 +164,53 @@ impl Steps<'_> {
         // What is made of other lessons is something else: nothing of it is gone on with.
         let lessons: String = digest_of(notes).chars().take(12).collect();
         let at = |name: &str| match name {
-            "lessons" => text(&self.folder.join(name)),
+            name if name.starts_with("lessons") => text(&self.folder.join(name)),
             name => text(&self.folder.join("made").join(&lessons).join(name)),
         };
         let base = text(&self.given.base);
-        let mut words: Vec<String> = match step {
-            Step::Lessons => vec!["lessons".into(), "build".into(), "--format".into(), "trl".into()],
-            Step::Train => vec!["lora".into(), "train".into(), base, "--data".into(), at("lessons")],
-            Step::Merge => vec!["merge".into(), base, at("adapter")],
-            Step::Quantize => vec!["gguf".into(), "convert".into(), at("merged.gguf"), "--type".into()],
-            Step::Evaluate => vec!["evaluate".into(), at("model.gguf"), "--data".into(), at("lessons")],
-            Step::Promote => vec!["promote".into(), at("model.gguf")],
-            Step::Publish => vec!["publish".into(), at("model.gguf")],
-        };
-        let output = |name: &str| ["--output".to_owned(), at(name)];
-        match step {
-            Step::Lessons => {
-                words.extend(self.given.journal.iter().flat_map(|file| ["--journal".to_owned(), text(file)]));
-                words.extend(output("lessons"));
+        let words: Vec<Vec<String>> = match step {
+            Step::Lessons => vec![
+                words(&["lessons", "build", "--format", "trl", "--output", &at("lessons")]),
+                self.journals.iter().flat_map(|file| ["--journal".to_owned(), text(file)]).collect(),
+                self.given.interactions.iter().flat_map(|file| ["--interactions".to_owned(), text(file)]).collect(),
+            ],
+            Step::Train => vec![words(&[
+                "lora",
+                "train",
+                &base,
+                "--data",
+                &at("lessons/sft/train.jsonl"),
+                "--valid",
+                &at("lessons/sft/valid.jsonl"),
+                "--output",
+                &at("adapter"),
+                "--epochs",
+                &self.given.epochs.to_string(),
+            ])],
+            Step::Merge => {
+                let (adapter, stored) = (at("adapter"), self.given.stored.to_string());
+                vec![
+                    words(&["merge", &base, "--adapter", &adapter, "--type", &stored, "--output", &at("model.gguf")]),
+                    words(&["--manifest", &at("lessons/manifest.json")]),
+                ]
             }
-            Step::Train => words.extend(output("adapter")),
-            Step::Merge => words.extend(output("merged.gguf")),
-            Step::Quantize => words.extend([self.given.stored.clone()].into_iter().chain(output("model.gguf"))),
-            Step::Evaluate | Step::Promote => words.extend(["--state".to_owned(), text(&self.state)]),
+            Step::Evaluate => {
+                let target = if self.given.target == Target::F1 { "f1" } else { "loss" };
+                let (fewest, forgetting) = (self.given.fewest.to_string(), self.given.forgetting.to_string());
+                let against = if self.serves() { Vec::new() } else { words(&["--against", &base]) };
+                vec![
+                    words(&["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--state", &text(&self.state)]),
+                    words(&["--target", target, "--fewest", &fewest, "--forgetting", &forgetting]),
+                    against,
+                ]
+            }
+            Step::Promote => vec![words(&["promote", &at("model.gguf"), "--state", &text(&self.state)])],
             Step::Publish => {
                 let name = self.given.publish.as_ref().map(ToString::to_string).unwrap_or_default();
-                words.extend(["--name".to_owned(), name, "--server".to_owned(), self.given.server.clone()]);
+                vec![words(&["publish", &at("model.gguf"), "--name", &name, "--server", &self.given.server])]
             }
-        }
-        if step == Step::Evaluate {
-            words.extend([
-                "--target".to_owned(),
-                if self.given.target == Target::F1 { "f1" } else { "loss" }.to_owned(),
-            ]);
-            if !self.serves() {
-                words.extend(["--against".to_owned(), text(&self.given.base)]);
-            }
-        }
-        words
+        };
+        words.concat()
     }
 
     fn serves(&self) -> bool {
@@ -198,6 +224,10 @@ impl Steps<'_> {
         let digest = blake3::hash(&manifest).to_hex().to_string();
         if files::text(&self.folder.join("learned"), 99).ok().flatten().as_deref() == Some(&digest) {
             return Done::Enough("there is nothing new to learn since the last night".into());
+        }
+        let is_there = |name: &str| files::exists(&self.folder.join("lessons/sft").join(name));
+        if !is_there("train.jsonl") || !is_there("valid.jsonl") {
+            return Done::Enough(format!("there are too few answers to learn from and to examine by ({said})"));
         }
         notes.insert("lessons".into(), digest.clone().into());
         self.clear(&digest);
@@ -249,6 +279,10 @@ impl Steps<'_> {
     }
 }
 
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
 /// BLAKE3 of the lessons of this night.
 fn digest_of(notes: &Notes) -> &str {
     notes.get("lessons").and_then(serde_json::Value::as_str).unwrap_or_default()
@@ -277,11 +311,53 @@ fn failed_gates(said: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+    use serde_json::json;
+
     use super::*;
+    use crate::args::{Args, Command as Given};
 
     #[test]
     fn what_was_not_good_enough_is_told() {
         let said = "passed form: x\nFAILED better: F1: differs by 0\nFAILED memory: y\n\nIt is not promoted.";
         assert_eq!(failed_gates(said), "it did not pass: better: F1: differs by 0; memory: y");
+    }
+
+    fn sleep(words: &[&str]) -> Sleep {
+        let whole = ["apprentice-trainer", "sleep", "--base", "base.gguf"].iter().chain(words);
+        match Args::try_parse_from(whole).expect("a command").command {
+            Given::Sleep(given) => given,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_step_is_a_command_as_it_is_called_now() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let given = sleep(&["--journal", "a.db", "--interactions", "b.jsonl", "--publish", "me/reviewer", "--target", "loss"]);
+        let child = Cell::new(0);
+        let steps = Steps {
+            program: PathBuf::new(),
+            given: &given,
+            journals: journals(&given).expect("journals"),
+            state: folder.path().to_owned(),
+            folder: folder.path().join("sleep"),
+            child: &child,
+        };
+        let notes = Notes::from_iter([("lessons".to_owned(), json!("0123456789abcdef"))]);
+        for step in Step::ALL {
+            let words = steps.command(step, &notes);
+            let parsed = Args::try_parse_from(["apprentice-trainer".to_owned()].iter().chain(&words));
+            assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+        }
+        let merged = steps.command(Step::Merge, &notes).join(" ");
+        assert!(merged.contains("made/0123456789ab/model.gguf") && merged.contains("Q4_K_M"), "{merged}");
+    }
+
+    #[test]
+    fn times_have_units() {
+        let idle = |text: &str| Args::try_parse_from(["x", "sleep", "--base", "b", "--idle", text]).is_ok();
+        assert_eq!(["90s", "30m", "0s", "2h"].map(idle), [true; 4]);
+        assert_eq!(["", "m", "30", "-1m", "1.5h", "99999999999999999999s", "9999999h", "ü"].map(idle), [false; 8]);
     }
 }
