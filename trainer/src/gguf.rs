@@ -5,3 +5,6 @@ pub mod file;
 pub mod mix;
 pub mod model;
 pub mod adapter;
+
+#[cfg(test)]
+mod tests;

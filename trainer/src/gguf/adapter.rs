@@ -75,6 +75,3 @@ impl Thin<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

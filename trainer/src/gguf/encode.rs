@@ -145,6 +145,3 @@ fn pack<const N: usize, const B: usize>(numbers: &[f32], bytes: &mut [u8], one: 
         );
     });
 }
-
-#[cfg(test)]
-mod tests;

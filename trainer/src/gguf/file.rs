@@ -305,6 +305,3 @@ impl Write for Counted<'_> {
         self.out.flush()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -155,6 +155,3 @@ pub fn kinds(base: &Base) -> Vec<(GgmlDType, usize)> {
     kinds.sort_by_key(|&(kind, count)| (std::cmp::Reverse(count), format!("{kind:?}")));
     kinds
 }
-
-#[cfg(test)]
-mod tests;
