@@ -91,6 +91,19 @@ fn the_same_sources_make_the_same_bytes_and_old_files_go() {
 }
 
 #[test]
+fn one_builds_at_a_time_and_what_killed_ones_left_is_taken_away() {
+    let place = place();
+    let corpus = place.path().join("corpus");
+    add(&corpus, &place.path().join("texts"), false).expect("added");
+    write(&corpus, ".new-left", "half a file");
+    let lock = files::Lock::take(&corpus).expect("a lock").expect("it is free");
+    assert!(!files::exists(&corpus.join(".new-left")));
+    assert!(matches!(build(&corpus, settings(), &mut |_, _, _| {}), Err(CorpusError::Busy(_))));
+    drop(lock);
+    assert_eq!(built(&corpus, settings()).all.documents, 6);
+}
+
+#[test]
 fn damage_is_found_and_named() {
     let place = place();
     let corpus = place.path().join("corpus");
