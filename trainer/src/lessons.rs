@@ -314,4 +314,4 @@ fn hash(path: &Path) -> Result<String, LessonError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
