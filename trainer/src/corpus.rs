@@ -126,6 +126,9 @@ pub enum CorpusError {
     /// Nothing was built.
     #[error("`{0}` holds no corpus: `apprentice-trainer corpus build` makes one")]
     Unbuilt(String),
+    /// Another process writes there.
+    #[error("another process is building `{0}`: wait until it is done")]
+    Busy(String),
     /// A file is not what was written.
     #[error("`{file}` is damaged, build the corpus again: {why}")]
     Damaged {
@@ -203,6 +206,9 @@ pub fn build(folder: &Path, settings: Settings, progress: Progress<'_>) -> Resul
     if sources.is_empty() {
         return Err(CorpusError::Empty(folder.display().to_string()));
     }
+    let lock =
+        files::Lock::take(folder).map_err(|source| CorpusError::Io { file: folder.display().to_string(), source })?;
+    let _lock = lock.ok_or_else(|| CorpusError::Busy(folder.display().to_string()))?;
     let mut build = Build {
         settings,
         scrubber: Scrubber::default(),

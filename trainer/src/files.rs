@@ -76,6 +76,36 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What names of files that are being written begin with.
+const DRAFT: &str = ".new-";
+
+/// The right to write into a folder; ends with the process, whatever ends it.
+#[derive(Debug)]
+pub struct Lock {
+    _file: fs::File,
+}
+
+impl Lock {
+    /// Takes the right to write into a folder, which is made; none where another process has it. What processes that were
+    /// killed were writing is taken away.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn take(folder: &Path) -> io::Result<Option<Self>> {
+        fs::create_dir_all(folder)?;
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(".lock"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+        for name in names(folder)?.iter().filter(|name| name.starts_with(DRAFT)) {
+            remove(&folder.join(name))?;
+        }
+        Ok(Some(Self { _file: file }))
+    }
+}
+
 /// A file that is being written beside the place where it will lie. Dropped, it is gone.
 #[derive(Debug)]
 pub struct Draft {
@@ -89,19 +119,20 @@ impl Draft {
     /// As the system says.
     pub fn begin(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        let new = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
         Ok(Self { out: io::BufWriter::new(new) })
     }
 
-    /// Puts it in its place, whole and on disk, in one step.
+    /// Puts it in its place on the same disk, whole and safe, in one step; the folder it lies in is made.
     ///
     /// # Errors
     /// As the system says; what was there before is still there.
     pub fn finish(self, path: &Path) -> io::Result<()> {
         let new = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         new.as_file().sync_all()?;
-        new.persist(path).map_err(|error| error.error)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        new.persist(path).map_err(|error| error.error)?;
         fs::File::open(folder).and_then(|folder| folder.sync_all())
     }
 }

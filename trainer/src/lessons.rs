@@ -93,6 +93,9 @@ pub enum LessonError {
         #[source]
         source: std::io::Error,
     },
+    /// Another process writes there.
+    #[error("another process is writing to `{0}`: wait until it is done")]
+    Busy(String),
     /// A file cannot be written.
     #[error("cannot write `{file}`")]
     Write {
@@ -115,6 +118,9 @@ enum Opened {
 /// # Errors
 /// [`LessonError`]; what was in the folder before is then still there.
 pub fn build(inputs: &[Input], settings: &Settings, output: &Path) -> Result<Manifest, LessonError> {
+    let file = || output.display().to_string();
+    let lock = crate::files::Lock::take(output).map_err(|source| LessonError::Write { file: file(), source })?;
+    let _lock = lock.ok_or_else(|| LessonError::Busy(file()))?;
     let mut build = Build::open(inputs)?;
     build.gather(settings)?;
     let terms = Terms {
@@ -308,4 +314,4 @@ fn hash(path: &Path) -> Result<String, LessonError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

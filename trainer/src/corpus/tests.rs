@@ -91,6 +91,56 @@ fn the_same_sources_make_the_same_bytes_and_old_files_go() {
 }
 
 #[test]
+fn one_builds_at_a_time_and_what_killed_ones_left_is_taken_away() {
+    let place = place();
+    let corpus = place.path().join("corpus");
+    add(&corpus, &place.path().join("texts"), false).expect("added");
+    write(&corpus, ".new-left", "half a file");
+    let lock = files::Lock::take(&corpus).expect("a lock").expect("it is free");
+    assert!(!files::exists(&corpus.join(".new-left")));
+    assert!(matches!(build(&corpus, settings(), &mut |_, _, _| {}), Err(CorpusError::Busy(_))));
+    drop(lock);
+    assert_eq!(built(&corpus, settings()).all.documents, 6);
+}
+
+#[test]
+fn added_documents_and_answers_are_texts_too() {
+    use engine::feedback::{Entry, Journal, Kind as Answer, Permission};
+    let place = place();
+    let corpus = place.path().join("corpus");
+    let db = rusqlite::Connection::open(place.path().join("corpus.db")).expect("a database");
+    db.execute_batch(
+        "CREATE TABLE documents(id INTEGER PRIMARY KEY, address TEXT, text TEXT);
+         INSERT INTO documents(address, text) VALUES
+             ('https://example.com/a', 'How one does this, in words enough to be worth reading by anybody at all.'),
+             ('https://example.com/b', NULL);",
+    )
+    .expect("made");
+    let journal = Journal::open(&place.path().join("state.db")).expect("a journal");
+    let about = crate::lessons::tests::told(3);
+    journal.tell(std::slice::from_ref(&about)).expect("told");
+    let reply = |key: &str, what: &str| Entry {
+        what: Some(what.into()),
+        ..crate::lessons::tests::answer(&about, Answer::Rejected, key)
+    };
+    let stranger = Entry { permission: Permission::Read, ..reply("b", "a stranger's words") };
+    journal.append(&[reply("a", "we evaluate our own files here, ask ada@engine.org"), stranger]).expect("written");
+    for (file, kind) in [("corpus.db", Kind::Documents), ("state.db", Kind::Answers)] {
+        assert_eq!(add(&corpus, &place.path().join(file), false).expect("added").kind, kind);
+    }
+    let manifest = built(&corpus, settings());
+    assert_eq!(manifest.left_out["licence: none was found"].documents, 1, "nobody knows whose a page is");
+    let texts: Vec<Document> = documents(&corpus).expect("a corpus").map(|one| one.expect("a document")).collect();
+    assert_eq!((texts.len(), texts[0].licence.as_str(), texts[0].language.as_str()), (1, "own", PROSE));
+    assert!(texts[0].text.contains("we evaluate our own files here, ask someone@example.com"), "{}", texts[0].text);
+    assert!(!texts[0].text.contains("stranger"));
+    assert_eq!(built(&corpus, Settings { any_licence: true, ..settings() }).all.documents, 2);
+    let forget = crate::lessons::tests::answer(&about, Answer::Forgotten, "forget");
+    journal.append(&[forget]).expect("forgotten");
+    assert_eq!(built(&corpus, settings()).all.documents, 0);
+}
+
+#[test]
 fn damage_is_found_and_named() {
     let place = place();
     let corpus = place.path().join("corpus");

@@ -143,28 +143,33 @@ impl Making<'_> {
         let group = self.group;
         let wanted: Vec<&Member> =
             group.members.iter().filter(|member| member.is_wanted() && member.is_asked_for()).collect();
-        let firm: Vec<&Member> = wanted.iter().copied().filter(|member| member.is_firm()).collect();
         let refused: Vec<&Member> =
             group.members.iter().filter(|member| member.is_unwanted() && member.is_firm()).collect();
-        let right: Vec<Remark> = firm.iter().take(3).map(|member| member.best()).collect();
-        let behind: Vec<&Member> = firm.iter().chain(&refused).copied().collect();
-        if !behind.is_empty() {
+        // What is only liked belongs to the right answer, too, and alone makes none.
+        let (mut kept, liked): (Vec<&Member>, Vec<&Member>) =
+            wanted.iter().copied().partition(|member| member.is_firm());
+        let is_firm = !kept.is_empty() || !refused.is_empty();
+        kept.extend(liked);
+        kept.truncate(3);
+        let right: Vec<Remark> = kept.iter().map(|member| member.best()).collect();
+        if is_firm {
             let says = self.remarks(&right).map(Says::Sft);
-            self.put(Asked::Review, prompt, says, &behind);
+            self.put(Asked::Review, prompt, says, &[&kept[..], &refused[..]].concat());
         }
-        for (at, member) in firm.iter().enumerate().filter(|(_, member)| member.is_edited()) {
+        for (at, member) in kept.iter().enumerate().filter(|(_, member)| member.is_edited()) {
             let mut offered = right.clone();
             if let Some(one) = offered.get_mut(at) {
                 *one = member.shown();
             }
-            self.pair(Asked::Review, prompt, (self.remarks(&right), self.remarks(&offered)), &firm);
+            self.pair(Asked::Review, prompt, (self.remarks(&right), self.remarks(&offered)), &kept);
         }
         for member in &refused {
             let rest = right.iter().take(2).cloned();
-            let kept: Vec<Remark> = rest.clone().collect();
+            let without: Vec<Remark> = rest.clone().collect();
             let with: Vec<Remark> = rest.chain([member.shown()]).collect();
-            let pair = (self.remarks(&kept), self.remarks(&with));
-            self.pair(Asked::Review, prompt, pair, &[&[*member], &firm[..]].concat());
+            let pair = (self.remarks(&without), self.remarks(&with));
+            let behind: Vec<&Member> = kept.iter().copied().take(2).chain([*member]).collect();
+            self.pair(Asked::Review, prompt, pair, &behind);
         }
         for member in wanted {
             let says = self.remarks(&[member.best()]).map(|text| Says::Kto(text, true));

@@ -29,6 +29,9 @@ pub(super) fn read(
 
 fn candidate(journal: &Answered, input: usize, heard: &Heard) -> Result<Result<Candidate, &'static str>, LessonError> {
     let at = heard.entries.iter().map(|(_, entry)| entry.at).max().unwrap_or_default();
+    if heard.path.is_empty() {
+        return Ok(Err("its file is not known"));
+    }
     let Some((material, about)) = journal.material(heard, at)? else {
         return Ok(Err("what was found is not kept (told by an older version, or too long)"));
     };

@@ -26,7 +26,7 @@ fn settings(format: Format) -> Settings {
 }
 
 /// A finding in code of its own, with a patch.
-fn told(n: usize) -> Told {
+pub(crate) fn told(n: usize) -> Told {
     let line = format!("    value_{n} = eval(text_{n})");
     let padding: String = (0..12).map(|at| format!(" name_{n}_{at} = other_{at}_{n}\n")).collect();
     Told {
@@ -67,7 +67,7 @@ fn told(n: usize) -> Told {
     }
 }
 
-fn answer(told: &Told, kind: Answer, key: &str) -> Entry {
+pub(crate) fn answer(told: &Told, kind: Answer, key: &str) -> Entry {
     Entry {
         key: key.into(),
         at: told.at + 1,
@@ -283,6 +283,22 @@ fn silence_and_signs_count_little_and_make_no_pairs() {
         .map(|row| (row["label"].as_bool().expect("a label"), row["weight"].as_f64().expect("a weight")))
         .collect();
     assert_eq!(labels, [(false, 0.1), (true, 0.5)]);
+}
+
+#[test]
+fn only_answers_of_the_time_that_is_asked_for_are_taken() {
+    let world = World::new(30);
+    let between = Settings { since: Some(NOW + 6), until: Some(NOW + 16), ..settings(Format::Jsonl) };
+    let manifest = world.build(&between, "out");
+    assert_eq!((manifest.answers, manifest.left_out["older than asked for"]), (10, 5), "{manifest:#?}");
+    assert_eq!(manifest.left_out["newer than asked for"], 15);
+}
+
+#[test]
+fn one_person_who_says_no_to_everything_is_heard_so_often() {
+    let world = World::new(30);
+    let manifest = world.build(&Settings { most_of_one: 3, ..settings(Format::Jsonl) }, "out");
+    assert_eq!((manifest.answers, manifest.left_out.values().sum::<usize>()), (6, 24), "three of each of two people");
 }
 
 #[test]

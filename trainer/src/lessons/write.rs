@@ -103,7 +103,7 @@ impl<'s> Writer<'s> {
         let name = file_name(folder, side);
         let failed = |source| LessonError::Write { file: name.clone(), source };
         if !self.outs.contains_key(&name) {
-            let draft = Draft::begin(&self.folder.join(folder)).map_err(failed)?;
+            let draft = Draft::begin(&self.folder).map_err(failed)?;
             self.outs.insert(name.clone(), Out { draft, hasher: blake3::Hasher::new(), bytes: 0, rows: 0 });
         }
         if let Some(out) = self.outs.get_mut(&name) {
