@@ -92,6 +92,12 @@ impl Ollama {
 
 impl Drop for Ollama {
     fn drop(&mut self) {
+        // Asked to end, it ends the process that runs the model, too; killed, it would leave it behind.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let until = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

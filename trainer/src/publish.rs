@@ -318,7 +318,9 @@ fn settings(file: &Path, metadata: &Metadata, plan: &Plan, server: &Server) -> R
     } else if settings.system.is_empty() {
         settings.system = SYSTEM.into();
     }
-    settings.set_window(window(metadata, plan.window));
+    if plan.window > 0 || !settings.has_window() {
+        settings.set_window(window(metadata, plan.window));
+    }
     Ok(settings)
 }
 

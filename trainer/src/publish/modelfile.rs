@@ -46,6 +46,11 @@ impl Settings {
         Self { template: template.to_owned(), system: system.to_owned(), parameters }
     }
 
+    /// Whether it is said how many tokens question and answer may have together.
+    pub(super) fn has_window(&self) -> bool {
+        self.parameters.contains_key("num_ctx")
+    }
+
     /// Sets how many tokens question and answer may have together.
     pub(super) fn set_window(&mut self, tokens: usize) {
         self.parameters.insert("num_ctx".into(), json!(tokens));
