@@ -154,13 +154,16 @@ fn a_folder_that_is_not_whole_is_refused() {
     insta::assert_snapshot!(refused(folder.path()), @"the model `DIR` cannot be used: model.safetensors: its header is said to have 18446744073709551615 bytes: it is cut off, or no file of safetensors");
 }
 
+/// Tensors with their names.
+type Views<'a> = Vec<(String, TensorView<'a>)>;
+
 #[test]
 fn weights_of_another_model_are_refused() {
     let folder = TempDir::new().unwrap();
     folder::write(folder.path(), WIDE, json!({}));
     let weights = folder.path().join("model.safetensors");
     let whole = fs::read(&weights).unwrap();
-    let with = |change: &dyn Fn(&mut Vec<(String, TensorView<'_>)>)| {
+    let with = |change: &dyn Fn(&mut Views<'_>)| {
         let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
         let mut tensors = tensors.tensors();
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
@@ -170,7 +173,7 @@ fn weights_of_another_model_are_refused() {
     };
     let view = |dtype, sizes: &[usize], bytes: &'static [u8]| TensorView::new(dtype, sizes.to_vec(), bytes).unwrap();
     static ZEROS: [u8; 4096] = [0; 4096];
-    let replace = |tensors: &mut Vec<(String, TensorView<'_>)>, name: &str, with| {
+    let replace = |tensors: &mut Views<'_>, name: &str, with| {
         tensors.retain(|(other, _)| other != name);
         tensors.push((name.to_owned(), with));
     };
