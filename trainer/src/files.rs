@@ -208,7 +208,11 @@ impl Shelf {
 pub fn replace(path: &Path, write: impl FnOnce(&mut io::BufWriter<&fs::File>) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut new = tempfile::Builder::new();
+    // As any new file: the process's umask decides who else may read it.
+    #[cfg(unix)]
+    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let new = new.prefix(".new-").tempfile_in(folder)?;
     let mut out = io::BufWriter::new(new.as_file());
     write(&mut out)?;
     out.flush()?;

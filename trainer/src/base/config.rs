@@ -77,6 +77,9 @@ impl Config {
         if self.quantization_config.is_some() {
             return Err("its weights are quantized (`quantization_config`): take those that are not".into());
         }
+        if model == "qwen2" && self.heads.checked_mul(self.head_size()) != Some(self.width) {
+            return Err("its heads are not as wide together as the model, which no qwen2 is".into());
+        }
         let counts = [self.width, self.layers, self.heads, self.inner, self.words];
         let sizes = [self.max_position_embeddings, self.key_heads(), self.head_size()];
         match counts.iter().chain(&sizes).all(|size| (1..=MOST).contains(size)) {

@@ -1,7 +1,7 @@
 //! Where do the weights of a folder lie? In one file of safetensors or several, with an index.
 //!
-//! The format is that of the crate `safetensors`, which also checks its headers; nothing is believed beyond the end of a
-//! file.
+//! The format is that of the crate `safetensors`. What a header says is compared with the file's length before it is
+//! believed; the crate itself would want the whole file in memory for that.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -112,8 +112,7 @@ impl Shards {
     fn add(&mut self, path: &Path) -> Result<(), String> {
         let file = Shelf::open(path).map_err(|why| why.to_string())?;
         let (header, start) = header(&file)?;
-        let text = header.get(8..).unwrap_or_default();
-        let about: Metadata = serde_json::from_slice(text).map_err(|why| format!("its header is damaged: {why}"))?;
+        let about: Metadata = serde_json::from_slice(&header).map_err(|why| format!("its header is damaged: {why}"))?;
         for (name, info) in about.tensors() {
             let lying = self.lying(info, start, file.length()).map_err(|why| format!("its tensor `{name}` {why}"))?;
             if self.tensors.insert(name.clone(), lying).is_some() {
@@ -129,6 +128,10 @@ impl Shards {
         let numbers = Numbers::of(info.dtype)
             .ok_or_else(|| format!("is of the type {:?}, and only F32, F16 and BF16 are known", info.dtype))?;
         let (from, to) = info.data_offsets;
+        let count = info.shape.iter().try_fold(numbers.bytes(), |count, &size| count.checked_mul(size));
+        if count.is_none() || count != to.checked_sub(from) {
+            return Err(format!("has the dimensions {:?} and other bytes than these", info.shape));
+        }
         match start.checked_add(to as u64) {
             Some(end) if end <= length => {
                 Ok(Lying { file: self.files.len(), offset: start + from as u64, sizes: info.shape.clone(), numbers })
@@ -156,7 +159,7 @@ fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32>
     bytes.as_chunks::<N>().0.iter().map(|&bytes| read(bytes)).collect()
 }
 
-/// The header with its length before it, and where the data begin.
+/// The header without its length, and where the data begin.
 fn header(file: &Shelf) -> Result<(Vec<u8>, u64), String> {
     let cut_off = |_| "it ends in its header: it is cut off, download it again".to_owned();
     let mut length = [0; 8];
@@ -165,7 +168,7 @@ fn header(file: &Shelf) -> Result<(Vec<u8>, u64), String> {
     if bytes > MOST_HEADER || bytes + 8 > file.length() {
         return Err(format!("its header is said to have {bytes} bytes: it is cut off, or no file of safetensors"));
     }
-    let mut header = vec![0; (bytes + 8) as usize];
-    file.read_at(0, &mut header).map_err(cut_off)?;
+    let mut header = vec![0; bytes as usize];
+    file.read_at(8, &mut header).map_err(cut_off)?;
     Ok((header, bytes + 8))
 }

@@ -5,7 +5,7 @@
 //! others than those that the model was trained with.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
 
@@ -35,7 +35,7 @@ struct File {
 struct Bpe {
     #[serde(rename = "type")]
     kind: Option<String>,
-    vocab: HashMap<String, u32>,
+    vocab: BTreeMap<String, u32>,
     #[serde(default)]
     merges: Vec<Merge>,
     #[serde(default)]

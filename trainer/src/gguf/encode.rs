@@ -41,6 +41,7 @@ pub enum EncodeError {
 ///
 /// # Errors
 /// [`EncodeError`]: nothing is packed as what it is not.
+#[expect(clippy::redundant_closure, reason = "a function's own name is called, not inlined into the widest vectors")]
 pub fn encode(kind: GgmlDType, numbers: &[f32]) -> Result<Vec<u8>, EncodeError> {
     check(kind, numbers)?;
     let mut bytes = vec![0; numbers.len() / kind.block_size() * kind.type_size()];

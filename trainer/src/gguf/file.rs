@@ -101,7 +101,7 @@ impl Entry {
             return wrong(format!("it has the dimensions {:?}", self.sizes));
         }
         match self.bytes() {
-            None => wrong(format!("{:?} cannot have rows of {} numbers", self.kind, self.sizes[0])),
+            None => wrong(format!("{:?} cannot have the dimensions {:?}", self.kind, self.sizes)),
             Some(_) => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
 //! How are eight numbers computed at once? Lane by lane, in any processor's own vectors.
+#![expect(clippy::needless_range_loop, reason = "lanes of several arrays side by side")]
 
 use std::ops::{Add, Div, Mul, Sub};
 

@@ -3,6 +3,7 @@
 //! Weighted least squares over a search of the scale, as ggml's encoders of the K formats have it (`ggml-quants.c`,
 //! without an importance matrix), and once more around what was found. Eight candidates are compared side by side, one a
 //! lane, so that the same numbers come out on every processor.
+#![expect(clippy::needless_range_loop, reason = "lanes of several arrays side by side")]
 
 use super::eight::Eight;
 

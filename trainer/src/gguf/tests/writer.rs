@@ -67,18 +67,18 @@ fn a_file_is_written_as_the_format_says() {
 fn what_ggml_would_refuse_is_not_written() {
     let of = |entries: &[Entry]| written(&[], entries).unwrap_err();
     let long = "n".repeat(64);
-    insta::assert_snapshot!(of(&[entry(&long, &[1], GgmlDType::F32)]), @"");
+    insta::assert_snapshot!(of(&[entry(&long, &[1], GgmlDType::F32)]), @"a GGUF file cannot hold `nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn`: a name has between 1 and 63 bytes");
     let twice = [entry("one", &[1], GgmlDType::F32), entry("one", &[1], GgmlDType::F32)];
-    insta::assert_snapshot!(of(&twice), @"");
-    insta::assert_snapshot!(of(&[entry("one", &[], GgmlDType::F32)]), @"");
-    insta::assert_snapshot!(of(&[entry("one", &[4, 0], GgmlDType::F32)]), @"");
-    insta::assert_snapshot!(of(&[entry("one", &[1, 1, 1, 1, 1], GgmlDType::F32)]), @"");
-    insta::assert_snapshot!(of(&[entry("one", &[96], GgmlDType::Q4K)]), @"");
-    insta::assert_snapshot!(of(&[entry("one", &[usize::MAX / 2, 9], GgmlDType::F32)]), @"");
+    insta::assert_snapshot!(of(&twice), @"a GGUF file cannot hold `one`: there are two of this name");
+    insta::assert_snapshot!(of(&[entry("one", &[], GgmlDType::F32)]), @"a GGUF file cannot hold `one`: it has the dimensions []");
+    insta::assert_snapshot!(of(&[entry("one", &[4, 0], GgmlDType::F32)]), @"a GGUF file cannot hold `one`: it has the dimensions [4, 0]");
+    insta::assert_snapshot!(of(&[entry("one", &[1, 1, 1, 1, 1], GgmlDType::F32)]), @"a GGUF file cannot hold `one`: it has the dimensions [1, 1, 1, 1, 1]");
+    insta::assert_snapshot!(of(&[entry("one", &[96], GgmlDType::Q4K)]), @"a GGUF file cannot hold `one`: Q4K cannot have the dimensions [96]");
+    insta::assert_snapshot!(of(&[entry("one", &[usize::MAX / 2, 9], GgmlDType::F32)]), @"a GGUF file cannot hold `one`: F32 cannot have the dimensions [9223372036854775807, 9]");
     let mixed = [("list".to_owned(), Value::Array(vec![Value::U32(1), Value::Bool(true)]))];
-    insta::assert_snapshot!(written(&mixed, &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(written(&mixed, &[]).unwrap_err(), @"a GGUF file cannot hold `list`: an array has values of one type");
     let same = [("key".to_owned(), Value::U32(1)), ("key".to_owned(), Value::U32(2))];
-    insta::assert_snapshot!(written(&same, &[]).unwrap_err(), @"");
+    insta::assert_snapshot!(written(&same, &[]).unwrap_err(), @"a GGUF file cannot hold `key`: a key is there once, and has between 1 and 65535 bytes");
 }
 
 #[test]
