@@ -24,6 +24,9 @@ pub struct Adapter {
     pub parts: Vec<(String, Var, Var)>,
 }
 
+/// A part of an adapter as numbers: name as in GGUF, `A` as `[rank, columns]`, `B` as `[rows, rank]`.
+pub type Numbers = (String, Vec<f32>, Vec<f32>);
+
 /// Why an adapter cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
@@ -127,11 +130,11 @@ impl Adapter {
         Ok(())
     }
 
-    /// Its matrices as numbers: name as in GGUF, `A` as `[rank, columns]`, `B` as `[rows, rank]`.
+    /// Its matrices as numbers.
     ///
     /// # Errors
     /// [`AdapterError::Net`].
-    pub fn numbers(&self) -> Result<Vec<(String, Vec<f32>, Vec<f32>)>, AdapterError> {
+    pub fn numbers(&self) -> Result<Vec<Numbers>, AdapterError> {
         let of = |var: &Var| var.flatten_all()?.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.to_vec1();
         let part = |(name, a, b): &(String, Var, Var)| Ok((format!("{name}.weight"), of(a)?, of(b)?));
         self.parts.iter().map(part).collect()

@@ -207,7 +207,7 @@ pub fn build(folder: &Path, settings: Settings, progress: Progress<'_>) -> Resul
         return Err(CorpusError::Empty(folder.display().to_string()));
     }
     let lock =
-        files::Lock::take(folder).map_err(|source| CorpusError::Io { file: folder.display().to_string(), source })?;
+        files::Claim::take(folder).map_err(|source| CorpusError::Io { file: folder.display().to_string(), source })?;
     let _lock = lock.ok_or_else(|| CorpusError::Busy(folder.display().to_string()))?;
     let mut build = Build {
         settings,

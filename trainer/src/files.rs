@@ -81,24 +81,18 @@ const DRAFT: &str = ".new-";
 
 /// The right to write into a folder; ends with the process, whatever ends it.
 #[derive(Debug)]
-pub struct Lock {
+pub struct Claim {
     _file: fs::File,
 }
 
-impl Lock {
+impl Claim {
     /// Takes the right to write into a folder, which is made; none where another process has it. What processes that were
     /// killed were writing is taken away.
     ///
     /// # Errors
     /// As the system says.
     pub fn take(folder: &Path) -> io::Result<Option<Self>> {
-        fs::create_dir_all(folder)?;
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(".lock"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-        }
+        let Lock::Held(file) = lock(&folder.join(".lock"))? else { return Ok(None) };
         for name in names(folder)?.iter().filter(|name| name.starts_with(DRAFT)) {
             remove(&folder.join(name))?;
         }

@@ -14,7 +14,7 @@ pub use checkpoint::CheckpointError;
 pub use curve::{Curve, Point};
 use optimizer::Optimizer;
 
-use crate::net::NetError;
+use crate::{files, net::NetError};
 
 /// How it is learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,6 +140,12 @@ pub enum LearnError {
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Another process trains there.
+    #[error("another training is at work in `{0}`: wait for it, or take another folder")]
+    Taken(PathBuf),
+    /// The folder cannot be written to.
+    #[error("`{0}` cannot be written to")]
+    Folder(PathBuf, #[source] std::io::Error),
     /// The record of losses cannot be written.
     #[error("`{0}` cannot be written")]
     Curve(PathBuf, #[source] std::io::Error),
@@ -162,6 +168,8 @@ pub fn learn(
     folder: &Path,
     watch: &mut dyn FnMut(Step) -> Flow,
 ) -> Result<Learned, LearnError> {
+    let claim = files::Claim::take(folder).map_err(|error| LearnError::Folder(folder.to_owned(), error))?;
+    let _claim = claim.ok_or_else(|| LearnError::Taken(folder.to_owned()))?;
     let variables = task.variables();
     let mut run =
         Run { task, settings, optimizer: Optimizer::new(&variables)?, variables, progress: Progress::default() };

@@ -119,7 +119,7 @@ enum Opened {
 /// [`LessonError`]; what was in the folder before is then still there.
 pub fn build(inputs: &[Input], settings: &Settings, output: &Path) -> Result<Manifest, LessonError> {
     let file = || output.display().to_string();
-    let lock = crate::files::Lock::take(output).map_err(|source| LessonError::Write { file: file(), source })?;
+    let lock = crate::files::Claim::take(output).map_err(|source| LessonError::Write { file: file(), source })?;
     let _lock = lock.ok_or_else(|| LessonError::Busy(file()))?;
     let mut build = Build::open(inputs)?;
     build.gather(settings)?;

@@ -9,7 +9,7 @@ mod decoder;
 mod matrix;
 mod op;
 
-pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Pass, Trained};
+pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Pass, Source, Trained};
 
 /// The type of numbers that weights have while they are trained.
 pub const KIND: candle_core::DType = candle_core::DType::F32;

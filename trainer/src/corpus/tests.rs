@@ -96,7 +96,7 @@ fn one_builds_at_a_time_and_what_killed_ones_left_is_taken_away() {
     let corpus = place.path().join("corpus");
     add(&corpus, &place.path().join("texts"), false).expect("added");
     write(&corpus, ".new-left", "half a file");
-    let lock = files::Lock::take(&corpus).expect("a lock").expect("it is free");
+    let lock = files::Claim::take(&corpus).expect("a lock").expect("it is free");
     assert!(!files::exists(&corpus.join(".new-left")));
     assert!(matches!(build(&corpus, settings(), &mut |_, _, _| {}), Err(CorpusError::Busy(_))));
     drop(lock);

@@ -181,3 +181,13 @@ fn a_checkpoint_that_is_damaged_or_of_another_run_is_refused() {
         assert!(error.contains("damaged") && error.contains("begin anew"), "{error}");
     }
 }
+
+#[test]
+fn two_do_not_train_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let claim = files::Claim::take(folder.path()).unwrap().unwrap();
+    let error = learn(&Line::new(), &settings(), folder.path(), &mut on).unwrap_err().to_string();
+    assert!(error.contains("another training"), "{error}");
+    drop(claim);
+    learn(&Line::new(), &settings(), folder.path(), &mut on).unwrap();
+}

@@ -25,6 +25,9 @@ pub enum NetError {
     Candle(#[from] candle_core::Error),
 }
 
+/// Gives the numbers of a tensor, by its name and its rows and columns; none where the model has no such tensor.
+pub type Source<'a> = dyn Fn(&str, (usize, usize)) -> Result<Option<Vec<f32>>, NetError> + 'a;
+
 /// A matrix of weights, and what is laid over it.
 #[derive(Debug, Clone)]
 pub struct Linear {
@@ -136,13 +139,13 @@ impl Decoder {
         Self::build(shape, &source, trained, (kind, device))
     }
 
-    /// Makes a model of numbers that `source` gives by name and size; none where the model has no such tensor.
+    /// Makes a model of numbers that `source` gives.
     ///
     /// # Errors
     /// [`NetError`].
     pub fn build(
         shape: Shape,
-        source: &dyn Fn(&str, (usize, usize)) -> Result<Option<Vec<f32>>, NetError>,
+        source: &Source<'_>,
         trained: Trained,
         (kind, device): (DType, &Device),
     ) -> Result<Self, NetError> {
