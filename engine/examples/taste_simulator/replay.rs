@@ -55,7 +55,7 @@ pub(crate) fn all(file: &str) {
             ("severity cut", Box::new(Severe)),
             ("Wilson a rule, 0.5", Box::new(Wilson::new(0.5))),
             ("nearest 3", Box::new(Nearest::new(3))),
-            ("without hierarchy", Box::new(Ours::new(flat.clone(), true, None))),
+            ("without hierarchy", Box::new(Ours::new(flat, true, None))),
             ("ours", Box::new(Ours::new(flat, false, None))),
         ];
         for (at, (name, mut decider)) in each.into_iter().enumerate() {
