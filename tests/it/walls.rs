@@ -41,26 +41,28 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The modules of engine in the order of lib.rs, which is the architecture.
-fn modules() -> Vec<String> {
+/// The modules of a crate in the order of lib.rs, which is the architecture.
+fn modules(of: &str) -> Vec<String> {
     let declared = |line: &str| {
         line.strip_prefix("pub mod ").or(line.strip_prefix("mod ")).map(|rest| rest.trim_end_matches(';').to_owned())
     };
-    read("engine/src/lib.rs").lines().filter_map(declared).collect()
+    read(format!("{of}/src/lib.rs")).lines().filter_map(declared).collect()
 }
 
 #[test]
 fn a_module_uses_only_modules_above_it() {
-    let order: BTreeMap<String, usize> = modules().into_iter().zip(0..).collect();
-    let source = root().join("engine/src");
     let mut wrong = Vec::new();
-    for file in rust_files(&source) {
-        let relative = file.strip_prefix(&source).expect("below engine/src");
-        let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().replace(".rs", "");
-        let Some(&own) = order.get(&module) else { continue };
-        for used in crate_paths(&fs::read_to_string(&file).expect("a source file")) {
-            if order.get(&used).is_some_and(|&other| other > own) {
-                wrong.push(format!("{} uses `{used}`, which stands below `{module}`", relative.display()));
+    for of in ["engine", "trainer"] {
+        let order: BTreeMap<String, usize> = modules(of).into_iter().zip(0..).collect();
+        let source = root().join(of).join("src");
+        for file in rust_files(&source) {
+            let relative = file.strip_prefix(&source).expect("below its sources");
+            let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().replace(".rs", "");
+            let Some(&own) = order.get(&module) else { continue };
+            for used in crate_paths(&fs::read_to_string(&file).expect("a source file")) {
+                if order.get(&used).is_some_and(|&other| other > own) {
+                    wrong.push(format!("{of}: {} uses `{used}`, which stands below `{module}`", relative.display()));
+                }
             }
         }
     }
@@ -114,7 +116,7 @@ fn the_wall_test_sees_grouped_imports() {
 
 #[test]
 fn crates_depend_on_engine_and_never_on_each_other() {
-    for member in ["engine", "hook", "bot"] {
+    for member in ["engine", "hook", "bot", "trainer"] {
         let manifest: toml::Table = read(format!("{member}/Cargo.toml")).parse().expect("a manifest");
         let dependencies = manifest["dependencies"].as_table().expect("dependencies");
         let own: Vec<&str> = ["engine", "apprentice", "apprentice-bot", "apprentice-trainer"]
@@ -133,7 +135,9 @@ fn crates_depend_on_engine_and_never_on_each_other() {
 
 #[test]
 fn git2_is_named_in_one_module() {
-    let files = ["engine/src", "hook/src", "bot/src"].into_iter().flat_map(|folder| rust_files(&root().join(folder)));
+    let files = ["engine/src", "hook/src", "bot/src", "trainer/src"]
+        .into_iter()
+        .flat_map(|folder| rust_files(&root().join(folder)));
     for file in files {
         let shown = file.display().to_string();
         let inside = shown.ends_with("engine/src/git.rs") || shown.contains("engine/src/git/");
@@ -143,7 +147,9 @@ fn git2_is_named_in_one_module() {
 
 #[test]
 fn tokio_is_named_in_one_module() {
-    for file in rust_files(&root().join("engine/src")).into_iter().chain(rust_files(&root().join("hook/src"))) {
+    for file in
+        ["engine/src", "hook/src", "trainer/src"].into_iter().flat_map(|folder| rust_files(&root().join(folder)))
+    {
         let shown = file.display().to_string();
         let inside = shown.ends_with("engine/src/model/ollama.rs") || shown.contains("engine/src/model/ollama/");
         assert!(
@@ -155,7 +161,7 @@ fn tokio_is_named_in_one_module() {
 
 #[test]
 fn every_file_opens_with_its_question() {
-    for folder in ["engine/src", "hook/src", "bot/src", "tests"] {
+    for folder in ["engine/src", "hook/src", "bot/src", "trainer/src", "tests"] {
         for file in rust_files(&root().join(folder)) {
             let text = fs::read_to_string(&file).expect("a source file");
             assert!(text.starts_with("//!"), "{} has no `//!` sentence", file.display());
