@@ -13,6 +13,9 @@ import math
 import os
 import sys
 
+# Scripts beside this one have the names of packages.
+sys.path.pop(0)
+
 
 def llama():
     here = os.path.dirname(os.path.abspath(__file__))
