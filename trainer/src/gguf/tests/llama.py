@@ -161,4 +161,5 @@ def main():
     json.dump(known[what](load(folder), *arguments), sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()
