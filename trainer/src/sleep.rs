@@ -1,8 +1,8 @@
 //! What is done when nobody works? The steps from answers to a served model, one after the other, given up at once when
 //! somebody comes back, and gone on with where they were.
 //!
-//! Invariant: one sleeper at a time (the system holds the lock, so that a process that died holds none), and a step that is
-//! not done is begun again, never skipped.
+//! Invariant: one sleeper at a time (the system holds the lock, so that a process that died holds none), and a step
+//! that is not done is begun again, never skipped.
 
 use std::{
     path::{Path, PathBuf},
@@ -96,7 +96,8 @@ pub enum Stop {
 /// What a step may know of the night, and leave for the next steps: paths and digests by name.
 pub type Notes = Map<String, Value>;
 
-/// Whoever carries out the steps. Each goes on where it was when it is begun again, and asks `go_on` at least every second.
+/// Whoever carries out the steps. Each goes on where it was when it is begun again, and asks `go_on` at least every
+/// second.
 pub trait Work {
     /// Carries out one step.
     ///

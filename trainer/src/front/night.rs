@@ -334,7 +334,8 @@ mod tests {
     #[test]
     fn every_step_is_a_command_as_it_is_called_now() {
         let folder = tempfile::tempdir().expect("a folder");
-        let given = sleep(&["--journal", "a.db", "--interactions", "b.jsonl", "--publish", "me/reviewer", "--target", "loss"]);
+        let given =
+            sleep(&["--journal", "a.db", "--interactions", "b.jsonl", "--publish", "me/reviewer", "--target", "loss"]);
         let child = Cell::new(0);
         let steps = Steps {
             program: PathBuf::new(),
