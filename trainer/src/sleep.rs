@@ -336,7 +336,8 @@ impl Night {
         }
         text.push_str(&format!("\nWorked for {}", minutes(self.worked)));
         if self.interrupted > 0 {
-            text.push_str(&format!(", interrupted {} times by work", self.interrupted));
+            let times = if self.interrupted == 1 { "once".to_owned() } else { format!("{} times", self.interrupted) };
+            text.push_str(&format!(", interrupted {times} by work"));
         }
         text.push_str(".\n");
         let is_failed = matches!(broken, Some(Broken::Failed(_) | Broken::Stopped(Stop::Memory)));
@@ -473,7 +474,7 @@ mod tests {
         let reports = run(folder.path(), &habits(), &world, &mut steps).unwrap();
         assert_eq!(steps.parts, 60, "nothing was done twice");
         assert_eq!(&steps.log[..4], ["Lessons from 0", "Train from 0", "Train from 6", "Merge from 0"]);
-        assert!(reports[0].text.contains("interrupted 1 times"), "{}", reports[0].text);
+        assert!(reports[0].text.contains("interrupted once by work"), "{}", reports[0].text);
         assert!(world.now() >= 1_000_000 + comes + 900 + 1_800 + 44 * 60);
     }
 
