@@ -457,7 +457,7 @@ mod tests {
         - making lessons of answers: 10 parts
         - training an adapter: 10 parts
         - merging it into the base: 10 parts
-            - examining it: 10 parts
+        - examining it: 10 parts
         - promoting it: 10 parts
         - publishing it: 10 parts
 
