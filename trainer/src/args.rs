@@ -58,8 +58,8 @@ pub(crate) enum Command {
     Status(Status),
     /// When nobody works: make lessons of answers, train, examine, and serve what is better.
     ///
-    /// Gives way at once when somebody comes back, and goes on where it was. Its steps are processes of their own, at the
-    /// lowest priority.
+    /// Gives way at once when somebody comes back, and goes on where it was. Its steps are processes of their own, at
+    /// the lowest priority.
     Sleep(Sleep),
 }
 
@@ -244,6 +244,10 @@ pub(crate) struct Publish {
     #[arg(long)]
     pub(crate) no_parity: bool,
     /// Give NAME:latest back to what had it before.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "name", "base", "template", "system", "window", "no_parity"])]
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["file", "name", "base", "template", "system", "window", "no_parity"]
+    )]
     pub(crate) rollback: Option<Name>,
 }

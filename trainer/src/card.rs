@@ -1,5 +1,5 @@
-//! What is this model? What it was made from, its digests, its scores, and where it is served: beside the file, for people
-//! and for programs.
+//! What is this model? What it was made from, its digests, its scores, and where it is served: beside the file, for
+//! people and for programs.
 
 use std::path::{Path, PathBuf};
 
@@ -120,8 +120,8 @@ pub enum CardError {
 }
 
 impl Card {
-    /// The card of a file: the one that lies beside it if it is about these very bytes, else a new one. `told` hears how many
-    /// of its bytes are read.
+    /// The card of a file: the one that lies beside it if it is about these very bytes, else a new one. `told` hears
+    /// how many of its bytes are read.
     ///
     /// # Errors
     /// [`CardError`].
@@ -212,7 +212,8 @@ impl Card {
     /// The card in Markdown.
     pub fn in_words(&self) -> String {
         let mut text = format!(
-            "# {}\n\n- {} parameters in {:.1} MB, architecture `{}`, most weights as {}\n- SHA-256 `{}`\n- BLAKE3 `{}`\n",
+            "# {}\n\n- {} parameters in {:.1} MB, architecture `{}`, most weights as {}\n\
+             - SHA-256 `{}`\n- BLAKE3 `{}`\n",
             self.file,
             count(self.parameters),
             self.bytes as f64 / 1e6,

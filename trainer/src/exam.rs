@@ -1,8 +1,8 @@
-//! Is this model better than the one it is to replace? Measured on the very file that will be served, on questions that it
-//! was not trained on, and decided with reasons.
+//! Is this model better than the one it is to replace? Measured on the very file that will be served, on questions that
+//! it was not trained on, and decided with reasons.
 //!
-//! Invariant: an [`Exam`] comes from [`evaluate`], or from the record that it kept, under a seal that only this machine's
-//! key makes; nothing else can promote a model.
+//! Invariant: an [`Exam`] comes from [`evaluate`], or from the record that it kept, under a seal that only this
+//! machine's key makes; nothing else can promote a model.
 
 mod canary;
 mod compare;
@@ -78,8 +78,8 @@ pub struct Paper {
     pub against: PathBuf,
     /// The folder with the questions, as `lessons build` writes it.
     pub data: PathBuf,
-    /// A file of texts that are nobody's lessons, one `{"text": …}` a line, for what was forgotten; without it the examples
-    /// of the rules are taken.
+    /// A file of texts that are nobody's lessons, one `{"text": …}` a line, for what was forgotten; without it the
+    /// examples of the rules are taken.
     pub generic: Option<PathBuf>,
 }
 

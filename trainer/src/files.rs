@@ -249,8 +249,8 @@ pub fn text(path: &Path, most: u64) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Hands over the lines of a file with their numbers, from 1 on, until `line` fails. A line of more than `most` bytes is an
-/// error, so that a file without lines does not fill the memory.
+/// Hands over the lines of a file with their numbers, from 1 on, until `line` fails. A line of more than `most` bytes
+/// is an error, so that a file without lines does not fill the memory.
 ///
 /// # Errors
 /// As the system says, or as `line` does.

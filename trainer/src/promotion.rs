@@ -1,8 +1,8 @@
 //! Which model is served, which was before, and how does one become it? A file of state that is replaced whole, and a
 //! history that only grows.
 //!
-//! Invariant: a model comes into [`Models::incumbent`] through [`promote`], which takes an [`Exam`] that was passed on its
-//! very bytes, or through [`rollback`], which brings back one that came there so.
+//! Invariant: a model comes into [`Models::incumbent`] through [`promote`], which takes an [`Exam`] that was passed on
+//! its very bytes, or through [`rollback`], which brings back one that came there so.
 
 use std::path::{Path, PathBuf};
 

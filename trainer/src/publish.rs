@@ -36,8 +36,8 @@ const LATER: &[(&str, (u32, u32, u32))] = &[("gemma3", (0, 6, 0)), ("qwen3", (0,
 const WINDOW: usize = 8_192;
 
 /// What a published model is told where nobody tells it anything.
-const SYSTEM: &str = "You review source code for the engineers who wrote it. You say only what the text in front of you \
-                      proves.";
+const SYSTEM: &str =
+    "You review source code for the engineers who wrote it. You say only what the text in front of you proves.";
 
 /// What is to be published, where, and how it is to be asked.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! What is done when nobody works? The steps from answers to a served model, one after the other, given up at once when
 //! somebody comes back, and gone on with where they were.
 //!
-//! Invariant: one sleeper at a time (the system holds the lock, so that a process that died holds none), and a step that is
-//! not done is begun again, never skipped.
+//! Invariant: one sleeper at a time (the system holds the lock, so that a process that died holds none), and a step
+//! that is not done is begun again, never skipped.
 
 use std::{
     path::{Path, PathBuf},
@@ -96,7 +96,8 @@ pub enum Stop {
 /// What a step may know of the night, and leave for the next steps: paths and digests by name.
 pub type Notes = Map<String, Value>;
 
-/// Whoever carries out the steps. Each goes on where it was when it is begun again, and asks `go_on` at least every second.
+/// Whoever carries out the steps. Each goes on where it was when it is begun again, and asks `go_on` at least every
+/// second.
 pub trait Work {
     /// Carries out one step.
     ///
@@ -335,7 +336,8 @@ impl Night {
         }
         text.push_str(&format!("\nWorked for {}", minutes(self.worked)));
         if self.interrupted > 0 {
-            text.push_str(&format!(", interrupted {} times by work", self.interrupted));
+            let times = if self.interrupted == 1 { "once".to_owned() } else { format!("{} times", self.interrupted) };
+            text.push_str(&format!(", interrupted {times} by work"));
         }
         text.push_str(".\n");
         let is_failed = matches!(broken, Some(Broken::Failed(_) | Broken::Stopped(Stop::Memory)));
@@ -455,7 +457,7 @@ mod tests {
         - making lessons of answers: 10 parts
         - training an adapter: 10 parts
         - merging it into the base: 10 parts
-            - examining it: 10 parts
+        - examining it: 10 parts
         - promoting it: 10 parts
         - publishing it: 10 parts
 
@@ -472,7 +474,7 @@ mod tests {
         let reports = run(folder.path(), &habits(), &world, &mut steps).unwrap();
         assert_eq!(steps.parts, 60, "nothing was done twice");
         assert_eq!(&steps.log[..4], ["Lessons from 0", "Train from 0", "Train from 6", "Merge from 0"]);
-        assert!(reports[0].text.contains("interrupted 1 times"), "{}", reports[0].text);
+        assert!(reports[0].text.contains("interrupted once by work"), "{}", reports[0].text);
         assert!(world.now() >= 1_000_000 + comes + 900 + 1_800 + 44 * 60);
     }
 

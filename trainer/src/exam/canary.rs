@@ -1,5 +1,6 @@
-//! Does the model give away what it was trained on? Strings that were planted in the training data, and nowhere else: whether
-//! it goes on with them, and how much likelier they are than others of their kind (Carlini et al. 2019, "The Secret Sharer").
+//! Does the model give away what it was trained on? Strings that were planted in the training data, and nowhere else:
+//! whether it goes on with them, and how much likelier they are than others of their kind (Carlini et al. 2019, "The
+//! Secret Sharer").
 
 use std::path::Path;
 

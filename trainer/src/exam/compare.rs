@@ -8,8 +8,8 @@ use super::{
     sit::{Marks, Sat, Scores, f1, loss, of, sum_found},
 };
 
-/// How a model differs from the one it was held against, on the questions that both answered. More is better, but for the
-/// loss.
+/// How a model differs from the one it was held against, on the questions that both answered. More is better, but for
+/// the loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
     /// Questions.

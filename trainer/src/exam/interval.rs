@@ -18,7 +18,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The interval of a figure over questions `0..count`, drawn anew with replacement. The draws are the same in every run.
+    /// The interval of a figure over questions `0..count`, drawn anew with replacement. The draws are the same in every
+    /// run.
     pub(super) fn of(count: usize, figure: &dyn Fn(&[usize]) -> f64) -> Self {
         let whole: Vec<usize> = (0..count).collect();
         let value = figure(&whole);

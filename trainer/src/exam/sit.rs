@@ -1,5 +1,5 @@
-//! How does one model fare? Every question is put to it as the engine would put it, and what it says is held against what is
-//! right.
+//! How does one model fare? Every question is put to it as the engine would put it, and what it says is held against
+//! what is right.
 
 use std::{
     path::Path,
@@ -263,8 +263,8 @@ fn leaks(turns: &[Turn], text: &str) -> bool {
     })
 }
 
-/// How many findings were reported, how many there are, and how many are both: each one that there is counts once, where at
-/// least half of the lines of one quote stand in the other.
+/// How many findings were reported, how many there are, and how many are both: each one that there is counts once,
+/// where at least half of the lines of one quote stand in the other.
 pub(super) fn found(said: &[String], meant: &[String]) -> (usize, usize, usize) {
     let mut open: Vec<&String> = meant.iter().collect();
     let mut right = 0;

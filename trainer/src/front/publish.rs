@@ -57,7 +57,8 @@ fn say(published: &Published) {
     }
     match parity {
         Some(parity) => anstream::println!(
-            "parity      {} of {} tokens are the engine's likeliest, the others up to {:.2} logits below, {:.2} on average",
+            "parity      {} of {} tokens are the engine's likeliest, the others up to {:.2} logits below, \
+             {:.2} on average",
             parity.same,
             parity.tokens,
             parity.furthest,

@@ -1,9 +1,9 @@
 //! How is a model asked? What its chat template writes around each turn, found by trying it, and the same in Go's form.
 //!
-//! Ollama writes prompts with Go's templates, GGUF files carry Jinja's. Instead of a list of known ones, the file's own is
-//! asked to write conversations of made-up turns, and what stands between them is cut out. Whether the pieces put together
-//! give again what it wrote is checked on conversations that they were not cut from; a template that does not work turn by
-//! turn is refused.
+//! Ollama writes prompts with Go's templates, GGUF files carry Jinja's. Instead of a list of known ones, the file's own
+//! is asked to write conversations of made-up turns, and what stands between them is cut out. Whether the pieces put
+//! together give again what it wrote is checked on conversations that they were not cut from; a template that does not
+//! work turn by turn is refused.
 
 use engine::model::{
     chat::{ModelError, Role, Turn},
@@ -123,7 +123,8 @@ impl Form {
         let turn = |around: &Around| format!("{}{{{{ .Content }}}}{}", literal(&around.before), literal(&around.after));
         format!(
             "{without}{{{{ range .Messages }}}}{{{{ if eq .Role \"system\" }}}}{}\
-             {{{{ else if eq .Role \"user\" }}}}{}{{{{ else if eq .Role \"assistant\" }}}}{}{{{{ end }}}}{{{{ end }}}}{}",
+             {{{{ else if eq .Role \"user\" }}}}{}{{{{ else if eq .Role \"assistant\" }}}}{}\
+             {{{{ end }}}}{{{{ end }}}}{}",
             turn(&self.system),
             turn(&self.user),
             turn(&self.assistant),

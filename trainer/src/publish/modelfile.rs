@@ -1,5 +1,5 @@
-//! How is a model asked that a server makes of a file? Template, system prompt and parameters, and the Modelfile that says
-//! them.
+//! How is a model asked that a server makes of a file? Template, system prompt and parameters, and the Modelfile that
+//! says them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
-//! Does a new model answer as it should? It is asked one question, and what it says is held against what the engine makes
-//! of the same file.
+//! Does a new model answer as it should? It is asked one question, and what it says is held against what the engine
+//! makes of the same file.
 //!
-//! Two ways to compute the same weights round differently, so that their likeliest tokens part where two are nearly equally
-//! likely. So it is not the texts that are compared: for every token that the server chose it is asked how much likelier
-//! than it the engine's own first choice is, after the same tokens.
+//! Two ways to compute the same weights round differently, so that their likeliest tokens part where two are nearly
+//! equally likely. So it is not the texts that are compared: for every token that the server chose it is asked how much
+//! likelier than it the engine's own first choice is, after the same tokens.
 
 use std::path::Path;
 
@@ -21,8 +21,9 @@ use engine::model::{
 /// Tokens of the answer.
 const TOKENS: usize = 24;
 
-/// How far below the likeliest token's logit those of the server lie on average, and at the most, where two computations of
-/// the same weights differ by rounding alone. Another template or other weights are far beyond: docs/training.md.
+/// How far below the likeliest token's logit those of the server lie on average, and at the most, where two
+/// computations of the same weights differ by rounding alone. Another template or other weights are far beyond:
+/// docs/training.md.
 const NEAR: f32 = 0.3;
 const FAR: f32 = 3.0;
 
