@@ -68,7 +68,7 @@ def main(program):
             theirs = logits(PeftModel.from_pretrained(kind.from_pretrained(base), adapter), tokens)
             with open(f"{folder}/tokens.json", "w") as file:
                 json.dump(tokens, file)
-            subprocess.run([program, base, adapter, f"{folder}/tokens.json", f"{folder}/out", saved], check=True)
+            subprocess.run([program, base, adapter, f"{folder}/tokens.json", f"{folder}/out", saved], check=True)  # apprentice: allow python/request-reaches-command -- the program whose numbers are looked at
             ours = np.fromfile(f"{folder}/out", dtype="<f4").reshape(theirs.shape)
             again = logits(PeftModel.from_pretrained(base_weights, saved), tokens)
             size = np.abs(theirs).max()
