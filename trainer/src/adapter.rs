@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An adapter: what is added to each product with a matrix is `alpha / rank · B (A x)`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Adapter {
     /// Columns of `B` and rows of `A`.
     pub rank: usize,
@@ -86,6 +86,67 @@ impl Adapter {
             None => Ok(()),
             Some(part) => Err(AdapterError::Wrong((*part).to_owned(), "the model has no such matrix".into())),
         }
+    }
+
+    /// Makes it part of a model for good, so that another can be laid over both.
+    ///
+    /// # Errors
+    /// [`AdapterError::Wrong`] when it fits another model.
+    pub fn merge_into(&self, decoder: &mut Decoder) -> Result<(), AdapterError> {
+        let mut left = self.parts.len();
+        for (name, linear) in decoder.matrices() {
+            let Some((_, a, b)) = self.parts.iter().find(|(part, ..)| *part == name) else { continue };
+            let added = (b.matmul(a)? * (self.alpha / self.rank as f64))?;
+            if added.dims2()? != linear.size() {
+                return Err(AdapterError::Wrong(name, "it fits a model of other sizes".into()));
+            }
+            linear.add(&added.to_dtype(linear.kind())?.to_device(linear.device())?)?;
+            left -= 1;
+        }
+        match left {
+            0 => Ok(()),
+            left => Err(AdapterError::Wrong(format!("{left} matrices"), "the model has none of these names".into())),
+        }
+    }
+
+    /// Both together: one adapter whose rank is the sum of theirs. Parts that one of them lacks are nothing there.
+    ///
+    /// # Errors
+    /// [`AdapterError`] when they fit different models.
+    pub fn joined(&self, other: &Self) -> Result<Self, AdapterError> {
+        let rank = self.rank + other.rank;
+        let names: std::collections::BTreeSet<&str> =
+            self.parts.iter().chain(&other.parts).map(|(name, ..)| &**name).collect();
+        let part = |name: &str| -> Result<(String, Var, Var), AdapterError> {
+            let find =
+                |of: &Self| of.parts.iter().find(|(part, ..)| part == name).map(|(_, a, b)| (a.clone(), b.clone()));
+            let (one, two) = (find(self), find(other));
+            let (columns, rows) = match one.as_ref().or(two.as_ref()) {
+                Some((a, b)) => (a.dim(1)?, b.dim(0)?),
+                None => (0, 0),
+            };
+            let halves = |of: Option<(Var, Var)>, by: &Self| -> Result<(Tensor, Tensor), AdapterError> {
+                let kind = (DType::F32, &Device::Cpu);
+                Ok(match of {
+                    Some((a, b)) => {
+                        let cpu = |var: &Var| var.to_dtype(DType::F32)?.to_device(&Device::Cpu);
+                        (cpu(&a)?, (cpu(&b)? * (by.alpha / by.rank as f64))?)
+                    }
+                    None => (
+                        Tensor::zeros((by.rank, columns), kind.0, kind.1)?,
+                        Tensor::zeros((rows, by.rank), kind.0, kind.1)?,
+                    ),
+                })
+            };
+            let ((a, b), (c, d)) = (halves(one, self)?, halves(two, other)?);
+            Ok((
+                name.to_owned(),
+                Var::from_tensor(&Tensor::cat(&[a, c], 0)?)?,
+                Var::from_tensor(&Tensor::cat(&[b, d], 1)?)?,
+            ))
+        };
+        let parts = names.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Self { rank, alpha: rank as f64, parts })
     }
 
     /// Its variables with their names.

@@ -25,6 +25,8 @@ pub enum Goal {
 /// A model, an adapter and rows to teach it.
 pub struct Tuning {
     decoder: Decoder,
+    /// What was learned before.
+    first: Option<Adapter>,
     adapter: Adapter,
     goal: Goal,
     rows: Vec<Row>,
@@ -73,7 +75,8 @@ pub struct Size {
 }
 
 impl Tuning {
-    /// Loads the base, lays a new adapter over it (or `from`, to teach that one further), and reads nothing yet.
+    /// Loads the base, lays a new adapter over it, and hears what the base thinks of the rows where that matters. With `from`, the base is the
+    /// model with that adapter.
     ///
     /// # Errors
     /// [`TuneError`].
@@ -85,14 +88,12 @@ impl Tuning {
         tokens: usize,
     ) -> Result<Self, TuneError> {
         let mut decoder = Decoder::load(base, Trained::Nothing, net::KIND, &net::device().map_err(NetError::from)?)?;
-        let adapter = match from {
-            None => Adapter::new(&mut decoder, size.rank, size.alpha, size.seed)?,
-            Some(folder) => {
-                let adapter = Adapter::open(folder, decoder.shape())?;
-                adapter.lay(&mut decoder)?;
-                adapter
-            }
-        };
+        // What was learned before is part of what it is compared with.
+        let first = from.map(|folder| Adapter::open(folder, decoder.shape())).transpose()?;
+        if let Some(first) = &first {
+            first.merge_into(&mut decoder)?;
+        }
+        let adapter = Adapter::new(&mut decoder, size.rank, size.alpha, size.seed)?;
         let parts = [
             base.digest().map_err(NetError::Base)?,
             rows.digest.clone(),
@@ -100,7 +101,7 @@ impl Tuning {
         ];
         let digest = format!("{parts:?} {goal:?} {size:?} {:?} {tokens}", from.map(Path::to_path_buf));
         let held_out = held_out.map(|held| held.rows).unwrap_or_default();
-        Self::of(decoder, adapter, (rows.rows, held_out), goal, (tokens, digest))
+        Ok(Self { first, ..Self::of(decoder, adapter, (rows.rows, held_out), goal, (tokens, digest))? })
     }
 
     /// Of a model with an adapter over it, and rows; for preferences, hears what the base thinks of them.
@@ -113,8 +114,18 @@ impl Tuning {
     ) -> Result<Self, TuneError> {
         rows.iter().chain(&held_out).try_for_each(|row| goal.check(row))?;
         let names = rows.iter().map(|row| row.id.clone()).collect();
-        let mut tuning =
-            Self { decoder, adapter, goal, rows, names, held_out, before: Default::default(), digest, tokens };
+        let mut tuning = Self {
+            decoder,
+            first: None,
+            adapter,
+            goal,
+            rows,
+            names,
+            held_out,
+            before: Default::default(),
+            digest,
+            tokens,
+        };
         if let Goal::Prefer(_) = goal {
             let of = |rows: &[Row]| -> Result<Vec<Vec<f64>>, NetError> {
                 rows.iter().map(|row| tuning.said(&row.texts().collect::<Vec<_>>(), Pass::Base)).collect()
@@ -124,9 +135,15 @@ impl Tuning {
         Ok(tuning)
     }
 
-    /// The adapter, as it is now.
-    pub fn adapter(&self) -> &Adapter {
-        &self.adapter
+    /// What was learned, together with what had been learned before.
+    ///
+    /// # Errors
+    /// [`TuneError::Adapter`].
+    pub fn adapter(&self) -> Result<Adapter, TuneError> {
+        match &self.first {
+            None => Ok(self.adapter.clone()),
+            Some(first) => Ok(first.joined(&self.adapter)?),
+        }
     }
 
     /// The model.

@@ -81,3 +81,24 @@ fn an_adapter_that_is_not_known_or_damaged_is_refused() {
     put(&config, text.replace("\"r\": 3", "\"r\": 4").as_bytes());
     assert!(open().contains("rank 4"), "{}", open());
 }
+
+#[test]
+fn two_adapters_together_are_one_after_the_other() {
+    let mut decoder = small("llama", Trained::Nothing, DType::F32);
+    let first = filled(&mut decoder);
+    first.merge_into(&mut decoder).unwrap();
+    let second = Adapter::new(&mut decoder, 2, 3.0, 5).unwrap();
+    for (name, _, b) in &second.parts {
+        let values: Vec<f32> = uniform(name, 8, b.elem_count()).collect();
+        b.set(&Tensor::from_vec(values, b.dims(), &Device::Cpu).unwrap()).unwrap();
+    }
+    let stacked = logits(&decoder);
+    let mut other = small("llama", Trained::Nothing, DType::F32);
+    let joined = first.joined(&second).unwrap();
+    assert_eq!((joined.rank, joined.parts.len()), (5, 14));
+    joined.lay(&mut other).unwrap();
+    logits(&other)
+        .iter()
+        .zip(&stacked)
+        .for_each(|(a, b)| assert!((a - b).abs() < 1e-3 * b.abs().max(1.0), "{a} and {b}"));
+}

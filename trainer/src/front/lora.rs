@@ -162,7 +162,7 @@ fn teach(what: &What, how: &How, rate: f64, goal: Goal) -> Result<ExitCode> {
         anstream::eprintln!("stopped after step {}; the same command goes on from there", learned.steps);
         return Ok(ExitCode::from(130));
     }
-    tuning.adapter().save(&what.output, tuning.decoder().shape(), &what.base.display().to_string())?;
+    tuning.adapter()?.save(&what.output, tuning.decoder().shape(), &what.base.display().to_string())?;
     let early = if learned.is_early { ", ended early" } else { "" };
     anstream::println!("{} steps{early}, {:.0} tokens/s", learned.steps, progress.speed());
     if let (Some(before), Some(after)) = (learned.before, learned.after) {

@@ -321,6 +321,15 @@ impl Linear {
         self.weight.dtype()
     }
 
+    /// Adds to its weights for good, `[rows, columns]`.
+    ///
+    /// # Errors
+    /// [`NetError::Candle`] when the sizes differ.
+    pub fn add(&mut self, more: &Tensor) -> Result<(), NetError> {
+        self.weight = (self.weight.detach() + more.detach())?;
+        Ok(())
+    }
+
     /// Lays an adapter over it: `a` is `[rank, columns]`, `b` is `[rows, rank]`, and `scale · b a` is added.
     pub fn adapt(&mut self, a: Var, b: Var, scale: f64) {
         self.adapter = Some((a, b, scale));
