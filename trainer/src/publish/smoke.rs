@@ -23,7 +23,7 @@ const TOKENS: usize = 24;
 
 /// How far below the likeliest token's logit those of the server lie on average, and at the most, where two
 /// computations of the same weights differ by rounding alone. Another template or other weights are far beyond:
-/// docs/training.md.
+/// docs/serving.md.
 const NEAR: f32 = 0.3;
 const FAR: f32 = 3.0;
 
