@@ -16,5 +16,5 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python --dest "$work" llama-cpp-python==0.3.36
 tar -xzf "$work"/llama_cpp_python-0.3.36.tar.gz -C "$work" --strip-components=3 \
   llama_cpp_python-0.3.36/vendor/llama.cpp/vendor
-GOBIN="$folder/bin" GOCACHE="$work/cache" CGO_CXXFLAGS="-O3 -march=native -w -I$work/vendor" CGO_CFLAGS="-O3 -march=native -w" \
+GOBIN="$folder/bin" GOCACHE="$work/cache" GOMODCACHE="$work/mod" CGO_CXXFLAGS="-O3 -march=native -w -I$work/vendor" CGO_CFLAGS="-O3 -march=native -w" \
   go install github.com/ollama/ollama@v0.12.11

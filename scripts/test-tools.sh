@@ -48,7 +48,7 @@ if [ ! -e "$folder/webhooks/index.json" ]; then
 fi
 # A server that models are really published to; its test is left out, loudly, where it cannot be built.
 if command -v go >/dev/null && command -v g++ >/dev/null; then
-  "$(dirname "$0")/build-ollama.sh" "$folder"
+  "$(dirname "$0")/build-ollama.sh" "$folder" || echo "LEFT OUT: Ollama, which could not be built" >&2
 else
   echo "LEFT OUT: Ollama, for want of Go or a C++ compiler" >&2
 fi
