@@ -56,6 +56,13 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Run `apprentice-trainer` with what follows.
+    #[command(disable_help_flag = true)]
+    Train {
+        /// Its own arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// The index of the repository and its documents: build, update, status, watch.
     Index(Index),
     /// Find definitions, code and documents by words and meaning.

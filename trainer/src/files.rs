@@ -113,8 +113,11 @@ impl Draft {
     /// As the system says.
     pub fn begin(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let new = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
-        Ok(Self { out: io::BufWriter::new(new) })
+        let mut new = tempfile::Builder::new();
+        // As any new file: the process's umask decides who else may read it.
+        #[cfg(unix)]
+        new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        Ok(Self { out: io::BufWriter::new(new.prefix(DRAFT).tempfile_in(folder)?) })
     }
 
     /// Puts it in its place on the same disk, whole and safe, in one step; the folder it lies in is made.
@@ -199,21 +202,11 @@ impl Shelf {
 ///
 /// # Errors
 /// As the system says; what was there before is still there.
-pub fn replace(path: &Path, write: impl FnOnce(&mut io::BufWriter<&fs::File>) -> io::Result<()>) -> io::Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut Draft) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut new = tempfile::Builder::new();
-    // As any new file: the process's umask decides who else may read it.
-    #[cfg(unix)]
-    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let new = new.prefix(".new-").tempfile_in(folder)?;
-    let mut out = io::BufWriter::new(new.as_file());
-    write(&mut out)?;
-    out.flush()?;
-    drop(out);
-    new.as_file().sync_all()?;
-    new.persist(path).map_err(|error| error.error)?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all())
+    let mut draft = Draft::begin(folder)?;
+    write(&mut draft)?;
+    draft.finish(path)
 }
 
 /// A file to which lines are added.
@@ -237,16 +230,8 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
 /// # Errors
 /// As the system says, and where it is longer or no UTF-8.
 pub fn text(path: &Path, most: u64) -> io::Result<Option<String>> {
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let mut text = String::new();
-    file.take(most + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes")));
-    }
-    Ok(Some(text))
+    let text = read_small(path, most)?.map(String::from_utf8).transpose();
+    text.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Hands over the lines of a file with their numbers, from 1 on, until `line` fails. A line of more than `most` bytes

@@ -47,7 +47,7 @@ pub(crate) fn run(given: &Gguf) -> Result<ExitCode> {
 /// Writes a model in another type.
 fn convert(from: &Path, kind: FileType, output: &Path) -> Result<ExitCode> {
     let base = Base::open(from)?;
-    let written = model::write_model(&base, kind, output, &|_| None, &[])
+    let written = model::write_model(&base, kind, output, &|_| Ok(None), &[])
         .with_context(|| format!("cannot write `{}` as {kind}", from.display()))?;
     if written.twice > 0 {
         anstream::eprintln!(

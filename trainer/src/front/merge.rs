@@ -59,7 +59,7 @@ pub(crate) fn run(given: &Merge) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     adapter.check(&base)?;
-    let merged = |name: &str| adapter.merged(&base, name).ok().flatten();
+    let merged = |name: &str| adapter.merged(&base, name).map_err(|error| error.to_string());
     let written = model::write_model(&base, given.kind, &given.output, &merged, &[])
         .with_context(|| format!("cannot write `{}`", given.output.display()))?;
     let (size, model::Written { changed, tensors, .. }) = (written.bytes as f64 / 1e6, written);

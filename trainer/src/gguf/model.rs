@@ -17,8 +17,8 @@ const PIECE: usize = 1 << 22;
 /// Of which version the formats of quantized tensors are (`general.quantization_version`).
 const QUANTIZATION: u32 = 2;
 
-/// New numbers for a tensor, `[rows, columns]`; nothing for those that stay.
-pub type Changed<'a> = dyn Fn(&str) -> Option<Vec<f32>> + Sync + 'a;
+/// New numbers for a tensor, `[rows, columns]`; nothing for those that stay; or why they cannot be had.
+pub type Changed<'a> = dyn Fn(&str) -> Result<Option<Vec<f32>>, String> + Sync + 'a;
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn write_model(
     let metadata = metadata(base, to, &entries, extra);
     let mut written = Written { bytes: 0, tensors: entries.len(), copied: 0, changed: 0, twice: 0 };
     let bytes = file::write(out, &metadata, &entries, &mut |entry, out| {
-        let new = changed(&entry.name);
+        let new = changed(&entry.name).map_err(|why| WriteError::Source { name: entry.name.clone(), why })?;
         written.changed += usize::from(new.is_some());
         match new {
             Some(numbers) => replace(entry, &numbers, out),

@@ -4,7 +4,7 @@ use super::{
     Settings,
     row::{Format, Kind},
     split::Side,
-    write::Tally,
+    tally::Tally,
 };
 
 /// Every file that [`recipes`] may name.

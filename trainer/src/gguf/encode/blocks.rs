@@ -4,7 +4,10 @@
 
 use half::f16;
 
-use super::fit::{Bounds, Group, Line, Steps, nearest};
+use super::{
+    eight::{Bounds, nearest},
+    fit::{Group, Line, Steps},
+};
 
 const SIZE: usize = 32;
 

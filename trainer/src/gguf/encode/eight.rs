@@ -3,8 +3,6 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
-use super::fit::{Bounds, nearest};
-
 /// Eight numbers.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(32))]
@@ -134,4 +132,22 @@ impl Div for Eight {
             |a, b| a / b,
         )
     }
+}
+
+/// Whole numbers that a format has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+/// Adding this and taking it away again leaves the nearest whole number.
+const ROUND: f32 = 12_582_912.0;
+
+/// The nearest whole number that a format has.
+#[inline(always)]
+pub(super) fn nearest(value: f32, bounds: Bounds) -> f32 {
+    let value = if value > bounds.low { value } else { bounds.low };
+    let value = if value < bounds.high { value } else { bounds.high };
+    (value + ROUND) - ROUND
 }

@@ -5,7 +5,7 @@
 //! lane, so that the same numbers come out on every processor.
 #![expect(clippy::needless_range_loop, reason = "lanes of several arrays side by side")]
 
-use super::eight::Eight;
+use super::eight::{Bounds, Eight, nearest};
 
 /// `scale · n + least` stands for a weight, with `n` whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -44,13 +44,6 @@ impl Sums<Eight> {
     fn lane(&self, lane: usize) -> Sums<f32> {
         Sums { whole: self.whole.0[lane], squares: self.squares.0[lane], product: self.product.0[lane] }
     }
-}
-
-/// Whole numbers that a format has.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) low: f32,
-    pub(super) high: f32,
 }
 
 impl<const N: usize> Group<N> {
@@ -188,14 +181,3 @@ impl<const N: usize> Group<N> {
 
 /// How far apart the scales of the second search are, in whole numbers at the far end.
 const FINE: f32 = 0.04;
-
-/// Adding this and taking it away again leaves the nearest whole number.
-pub(super) const ROUND: f32 = 12_582_912.0;
-
-/// The nearest whole number that a format has.
-#[inline(always)]
-pub(super) fn nearest(value: f32, bounds: Bounds) -> f32 {
-    let value = if value > bounds.low { value } else { bounds.low };
-    let value = if value < bounds.high { value } else { bounds.high };
-    (value + ROUND) - ROUND
-}

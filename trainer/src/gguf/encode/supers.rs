@@ -5,8 +5,8 @@
 use half::f16;
 
 use super::{
-    eight::Eight,
-    fit::{Bounds, Group, Line, Steps, Sums},
+    eight::{Bounds, Eight},
+    fit::{Group, Line, Steps, Sums},
 };
 
 const SIZE: usize = 256;

@@ -28,7 +28,7 @@ fn folder_of(kind: Kind, more: Json) -> (TempDir, Base) {
 }
 
 fn convert(base: &Base, to: FileType, out: &Path) -> Written {
-    write_model(base, to, out, &|_| None, &[]).unwrap()
+    write_model(base, to, out, &|_| Ok(None), &[]).unwrap()
 }
 
 const TOKENS: [u32; 12] = [5, 300, 17, 599, 2, 41, 88, 300, 9, 123, 456, 7];
@@ -301,7 +301,7 @@ fn new_weights_take_the_place_of_old_ones() {
     let new: Vec<f32> = base.floats(name).unwrap().iter().map(|x| 2.0 * x).collect();
     let after = folder.path().join("after.gguf");
     let extra = [("general.name".to_owned(), Value::String("other".into()))];
-    let changed = |wanted: &str| (wanted == name).then(|| new.clone());
+    let changed = |wanted: &str| Ok((wanted == name).then(|| new.clone()));
     let written = write_model(&file, FileType::Q8, &after, &changed, &extra).unwrap();
     assert_eq!((written.changed, written.copied), (1, written.tensors - 1));
     let other = Base::open(&after).unwrap();
@@ -311,8 +311,12 @@ fn new_weights_take_the_place_of_old_ones() {
     }
     assert!(apart(&other.floats(name).unwrap(), &new) < 0.01);
     assert_eq!(format!("{:?}", other.metadata()["general.name"]), r#"String("other")"#);
-    let short = write_model(&file, FileType::Q8, &after, &|_| Some(vec![0.0]), &[]).unwrap_err();
+    let short = write_model(&file, FileType::Q8, &after, &|_| Ok(Some(vec![0.0])), &[]).unwrap_err();
     assert!(short.to_string().contains("1 numbers came for it"), "{short}");
+    let before = fs::read(&after).unwrap();
+    let lost = write_model(&file, FileType::Q8, &after, &|_| Err("it is gone".into()), &[]).unwrap_err();
+    assert!(lost.to_string().contains("it is gone"), "{lost}");
+    assert!(fs::read(&after).unwrap() == before, "what was there before is still there");
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn an_adapter_says_what_merged_weights_say() {
     let path = |name: &str| folder.path().join(name);
     convert(&base, FileType::F32, &path("base.gguf"));
     let (adapter, merged) = adapted(&base, &path("adapter.gguf"));
-    write_model(&base, FileType::F32, &path("merged.gguf"), &merged, &[]).unwrap();
+    write_model(&base, FileType::F32, &path("merged.gguf"), &|name| Ok(merged(name)), &[]).unwrap();
     let plain = our_logits(&path("base.gguf"), &[], &TOKENS);
     let with = our_logits(&path("base.gguf"), &[adapter], &TOKENS);
     let merged = our_logits(&path("merged.gguf"), &[], &TOKENS);

@@ -37,7 +37,7 @@ fn every(folder: &Path) -> Vec<(String, PathBuf)> {
             let base = Base::open(&own).unwrap();
             for to in FileType::ALL {
                 let out = folder.join(format!("{architecture}-{size}-{to}.gguf"));
-                write_model(&base, to, &out, &|_| None, &[]).unwrap();
+                write_model(&base, to, &out, &|_| Ok(None), &[]).unwrap();
                 all.push((format!("{architecture} {size} {to}"), out));
             }
         }
@@ -101,7 +101,7 @@ fn llama_cpp_lays_an_adapter_over_a_model() {
         folder::write(folder.path(), Kind { architecture, ..WIDE }, json!({}));
         let base = Base::open(folder.path()).unwrap();
         let out = folder.path().join("base.gguf");
-        write_model(&base, FileType::F32, &out, &|_| None, &[]).unwrap();
+        write_model(&base, FileType::F32, &out, &|_| Ok(None), &[]).unwrap();
         let (adapter, _) = adapted(&base, &folder.path().join("adapter.gguf"));
         let theirs = their_logits(&libraries, &out, Some(&adapter), &TOKENS);
         let plain = their_logits(&libraries, &out, None, &TOKENS);
@@ -119,7 +119,7 @@ fn llama_cpp_has_the_tokens_of_the_folder() {
         folder::write(folder.path(), WIDE, json!({}));
         let reference = folder::write_tokenizer(folder.path(), pre);
         let (out, text) = (folder.path().join("one.gguf"), folder.path().join("text"));
-        write_model(&Base::open(folder.path()).unwrap(), FileType::F16, &out, &|_| None, &[]).unwrap();
+        write_model(&Base::open(folder.path()).unwrap(), FileType::F16, &out, &|_| Ok(None), &[]).unwrap();
         // Without the special token, which llama.cpp does not read in a text.
         let plain = TEXT.replace("<|im_start|>", "");
         fs::write(&text, &plain).unwrap();
@@ -153,7 +153,7 @@ fn a_real_model_is_as_good_as_llama_cpps_own_file_of_it() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     let whole = path("whole.gguf");
-    write_model(&Base::open(&model).unwrap(), FileType::F16, &whole, &|_| None, &[]).unwrap();
+    write_model(&Base::open(&model).unwrap(), FileType::F16, &whole, &|_| Ok(None), &[]).unwrap();
     let base = Base::open(&whole).unwrap();
     let tokenizer = engine::model::local::tokenizer::Tokenizer::new(base.metadata()).unwrap();
     let mut tokens = tokenizer.encode(include_str!("../../../../README.md"), false);
@@ -162,7 +162,7 @@ fn a_real_model_is_as_good_as_llama_cpps_own_file_of_it() {
     let first = perplexity(&libraries, &whole, &tokens);
     for to in [FileType::Q8, FileType::Q6, FileType::Q5Medium, FileType::Q4Medium] {
         let (ours, theirs) = (path("ours.gguf"), path("theirs.gguf"));
-        let written = write_model(&base, to, &ours, &|_| None, &[]).unwrap();
+        let written = write_model(&base, to, &ours, &|_| Ok(None), &[]).unwrap();
         assert_eq!((written.twice, written.changed), (0, 0));
         let names = [whole.display().to_string(), theirs.display().to_string(), to.number().to_string()];
         assert_eq!(llama(&libraries, "quantize", &[&names[0], &names[1], &names[2]])["failed"], 0);
