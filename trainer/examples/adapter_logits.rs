@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let adapter = Adapter::open(Path::new(adapter), decoder.shape()).expect("an adapter");
     adapter.lay(&mut decoder).expect("an adapter of this model");
     let tokens: Vec<u32> = serde_json::from_slice(&fs::read(tokens).expect("tokens")).expect("a JSON array");
-    let batch = Batch { lengths: vec![tokens.len()], tokens, targets: Vec::new() };
+    let (batch, _) = Batch::shared(&[(&tokens, 1)]);
     let logits = decoder.logits(&batch, Pass::Hear).expect("logits");
     let logits: Vec<f32> = logits.flatten_all().and_then(|logits| logits.to_vec1()).expect("numbers");
     let bytes: Vec<u8> = logits.iter().flat_map(|value| value.to_le_bytes()).collect();

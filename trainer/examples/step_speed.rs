@@ -12,7 +12,7 @@ use engine::model::local::shape::Shape;
 use trainer::{
     adapter::Adapter,
     learn::{Flow, Settings, Task, learn},
-    net::{Batch, Decoder, NetError, Pass, Trained},
+    net::{Batch, Decoder, NetError, Pass, Piece, Trained},
 };
 
 #[global_allocator]
@@ -95,7 +95,7 @@ fn main() {
     };
     let ids: Vec<u32> = (0..tokens as u32).map(|n| n.wrapping_mul(2_654_435_761) % 49_152).collect();
     let targets = (tokens / 2..tokens).map(|at| (at - 1, ids[at])).collect();
-    let batch = Batch { tokens: ids, lengths: vec![tokens], targets };
+    let batch = Batch { tokens: ids, pieces: vec![Piece { length: tokens, after: None }], targets };
     let task = Steps { decoder, variables, names: (0..steps).map(|n| n.to_string()).collect(), batch };
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings {

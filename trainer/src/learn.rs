@@ -54,6 +54,11 @@ pub trait Task {
     /// Tokens of a row.
     fn tokens(&self, row: usize) -> usize;
 
+    /// Tokens that some rows take together in memory; fewer than those of each where they have some in common.
+    fn room(&self, rows: &[usize]) -> usize {
+        rows.iter().map(|&row| self.tokens(row)).sum()
+    }
+
     /// What a row's loss is divided by, together with those of the other rows of its step.
     fn weight(&self, row: usize) -> f64;
 
@@ -251,7 +256,7 @@ impl Run<'_> {
         let weight: f64 = rows.iter().map(|&row| self.task.weight(row)).sum();
         let mut loss = 0.0;
         self.optimizer.begin();
-        for part in self.parts(&rows) {
+        for part in parts(&rows, self.settings.tokens, &|rows| self.task.room(rows)) {
             let one = (self.task.loss(&part)? * (1.0 / weight.max(1e-12)))?;
             let value = f64::from(one.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
             if !value.is_finite() {
@@ -316,24 +321,24 @@ impl Run<'_> {
         all.sort_by_cached_key(lot);
         all.into_iter().skip(step % each * batch).take(batch).collect()
     }
+}
 
-    /// Rows in parts that fit into memory.
-    fn parts(&self, rows: &[usize]) -> Vec<Vec<usize>> {
-        let mut parts: Vec<Vec<usize>> = Vec::new();
-        let mut tokens = usize::MAX;
-        for &row in rows {
-            let more = self.task.tokens(row);
-            if tokens.saturating_add(more) > self.settings.tokens {
-                parts.push(Vec::new());
-                tokens = 0;
-            }
-            tokens += more;
-            if let Some(part) = parts.last_mut() {
+/// Rows in parts that take at most so many tokens together; a row that takes more is a part by itself.
+pub(crate) fn parts(rows: &[usize], most: usize, room: &dyn Fn(&[usize]) -> usize) -> Vec<Vec<usize>> {
+    let mut parts: Vec<Vec<usize>> = Vec::new();
+    for &row in rows {
+        match parts.last_mut() {
+            Some(part) => {
                 part.push(row);
+                if room(part) > most {
+                    part.pop();
+                    parts.push(vec![row]);
+                }
             }
+            None => parts.push(vec![row]),
         }
-        parts
     }
+    parts
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! in 32 bits, they compute a layer in a dozen passes over memory; anywhere else, and in 64 bits, they are put together
 //! from candle's own, which the tests hold them against.
 
+mod batch;
 mod decoder;
 mod matrix;
 mod op;
 
-pub use decoder::{Batch, Decoder, Linear, MATRICES, NetError, Pass, Source, Trained};
+pub use batch::{Batch, Piece};
+pub use decoder::{Decoder, Linear, MATRICES, NetError, Pass, Source, Trained};
 
 /// The type of numbers that weights have while they are trained.
 pub const KIND: candle_core::DType = candle_core::DType::F32;

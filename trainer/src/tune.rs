@@ -1,13 +1,13 @@
 //! How does a model learn from rows? An adapter laid over it is taught to say answers, or to prefer some to others.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use candle_core::{DType, Tensor, Var};
 
 use crate::{
     adapter::{Adapter, AdapterError},
     base::{Base, BaseError},
-    learn::Task,
+    learn::{self, Task},
     net::{self, Batch, Decoder, NetError, Pass, Trained},
     objective::{self, Preference},
     rows::{Lesson, Row, Rows, RowsError, Text},
@@ -75,8 +75,8 @@ pub struct Size {
 }
 
 impl Tuning {
-    /// Loads the base, lays a new adapter over it, and hears what the base thinks of the rows where that matters. With `from`, the base is the
-    /// model with that adapter.
+    /// Loads the base, lays a new adapter over it, and hears what the base thinks of the rows where that matters. With
+    /// `from`, the base is the model with that adapter.
     ///
     /// # Errors
     /// [`TuneError`].
@@ -171,13 +171,12 @@ impl Tuning {
     }
 
     fn likely(&self, texts: &[&Text], pass: Pass) -> Result<Tensor, NetError> {
-        let batch = batch(texts);
+        let (batch, targets) = batch(texts);
         let surprise = self.decoder.surprise(&batch, pass)?;
-        let (all, mut from) = (batch.targets.len(), 0);
+        let all = batch.targets.len();
         let mut owns = vec![0.0f32; texts.len() * all];
-        for (nth, text) in texts.iter().enumerate() {
-            owns[nth * all + from..][..text.answered()].fill(-1.0);
-            from += text.answered();
+        for (row, targets) in owns.chunks_exact_mut(all.max(1)).zip(targets) {
+            row[targets].fill(-1.0);
         }
         let owns = Tensor::from_vec(owns, (texts.len(), all), surprise.device())?.to_dtype(surprise.dtype())?;
         Ok(owns.matmul(&surprise.unsqueeze(1)?)?.squeeze(1)?)
@@ -248,17 +247,14 @@ impl Goal {
     }
 }
 
-/// Texts one after the other; asked for is each token of the answers.
-pub(crate) fn batch(texts: &[&Text]) -> Batch {
-    let mut batch = Batch::default();
-    for text in texts {
-        let from = batch.tokens.len();
-        let asked = (text.answer..text.tokens.len()).map(|at| (from + at - 1, text.tokens[at]));
-        batch.targets.extend(asked);
-        batch.tokens.extend(&text.tokens);
-        batch.lengths.push(text.tokens.len());
-    }
-    batch
+/// Texts of which each token of the answers is asked for, and which targets are whose.
+fn batch(texts: &[&Text]) -> (Batch, Vec<Range<usize>>) {
+    Batch::shared(&texts.iter().map(|text| (&text.tokens[..], text.answer)).collect::<Vec<_>>())
+}
+
+/// Tokens that some rows take together.
+fn room(rows: &[&Row]) -> usize {
+    batch(&rows.iter().flat_map(|row| row.texts()).collect::<Vec<_>>()).0.tokens.len()
 }
 
 impl Task for Tuning {
@@ -274,6 +270,10 @@ impl Task for Tuning {
         self.rows[row].tokens()
     }
 
+    fn room(&self, rows: &[usize]) -> usize {
+        room(&rows.iter().map(|&row| &self.rows[row]).collect::<Vec<_>>())
+    }
+
     fn weight(&self, row: usize) -> f64 {
         self.weight_of(&self.rows[row])
     }
@@ -286,23 +286,13 @@ impl Task for Tuning {
 
     fn held_out(&self) -> Result<Option<f64>, NetError> {
         let (mut loss, mut weight, nothing) = (0.0, 0.0, Vec::new());
-        let mut rest = &self.held_out[..];
-        while !rest.is_empty() {
-            let mut tokens = 0;
-            let fits = rest.iter().take_while(|row| {
-                tokens += row.tokens();
-                tokens <= self.tokens
-            });
-            let many = fits.count().max(1);
-            let from = self.held_out.len() - rest.len();
-            let (rows, after) = rest.split_at(many);
-            let before: Vec<&Vec<f64>> =
-                (from..from + many).map(|at| self.before[1].get(at).unwrap_or(&nothing)).collect();
-            let rows: Vec<&Row> = rows.iter().collect();
-            let one = self.weighed(&rows, &before, Pass::Hear)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-            loss += one;
+        let every: Vec<usize> = (0..self.held_out.len()).collect();
+        let together = |rows: &[usize]| room(&rows.iter().map(|&row| &self.held_out[row]).collect::<Vec<_>>());
+        for part in learn::parts(&every, self.tokens, &together) {
+            let before: Vec<&Vec<f64>> = part.iter().map(|&at| self.before[1].get(at).unwrap_or(&nothing)).collect();
+            let rows: Vec<&Row> = part.iter().map(|&at| &self.held_out[at]).collect();
+            loss += self.weighed(&rows, &before, Pass::Hear)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
             weight += rows.iter().map(|row| self.weight_of(row)).sum::<f64>();
-            rest = after;
         }
         Ok((weight > 0.0).then(|| loss / weight))
     }

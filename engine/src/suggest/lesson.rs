@@ -21,7 +21,8 @@ use crate::{
     source::SourceFile,
 };
 
-/// Changed when the same pieces would be put to a model in other words, or its answer be read in another form.
+/// Changed when what is kept of answers can no longer be made into questions and answers; other words around them are no
+/// reason.
 pub const FORM: u32 = 1;
 
 /// An answer is looked for again with so many lines more around it, where its lines stand in several places.

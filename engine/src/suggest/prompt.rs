@@ -125,11 +125,14 @@ impl Nonce {
     }
 }
 
-/// The system turn: who the model is, what a fence means, and what is to be done. The same for all questions of one task
-/// in a run, so that backends read it once.
+/// The system turn: who the model is, what is to be done, and what a fence means. The same for all questions of one task
+/// in a run, and up to the fence in all runs, so that backends read it once.
 fn system(prompts: &Prompts, nonce: &Nonce, task: Task) -> Turn {
-    let policy = prompts.policy().replace("{{nonce}}", &nonce.0);
-    Turn::new(Role::System, format!("{policy}\n\n{}", prompts.task(task)))
+    let policy = prompts.policy();
+    let is_same = |paragraph: &&str| !paragraph.contains("{{nonce}}");
+    let (same, fence): (Vec<&str>, Vec<&str>) = policy.split("\n\n").map(str::trim_end).partition(is_same);
+    let text = [&same[..], &[prompts.task(task)], &fence[..]].concat().join("\n\n");
+    Turn::new(Role::System, text.replace("{{nonce}}", &nonce.0))
 }
 
 /// The turns of a question: pieces in fences, then what to do with them.
@@ -177,6 +180,15 @@ mod tests {
         assert!(user[open..close].contains(&guess) && user[open..close].contains("from: a b.py"));
         assert!(user[close..].contains("Review the lines"), "the task comes last again");
         assert!(turns[0].text.contains(&nonce.0));
+    }
+
+    #[test]
+    fn what_is_the_same_in_all_runs_comes_first() {
+        let nonces = [Nonce::new().unwrap(), Nonce::new().unwrap()];
+        let [one, other] = nonces.map(|nonce| question(&Prompts::default(), &nonce, Task::Review, &[])[0].text.clone());
+        let same: String = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+        assert!(same.contains("You have no tools") && same.contains("\"replacement\": what should stand"), "{same}");
+        assert!(one.len() - same.len() < 600, "{}", one.len() - same.len());
     }
 
     #[test]

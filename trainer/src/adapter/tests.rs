@@ -15,7 +15,7 @@ fn filled(decoder: &mut Decoder) -> Adapter {
 }
 
 fn logits(decoder: &Decoder) -> Vec<f32> {
-    let batch = Batch { tokens: vec![3, 1, 4, 1, 5, 9, 2, 6], lengths: vec![8], targets: Vec::new() };
+    let (batch, _) = Batch::shared(&[(&[3, 1, 4, 1, 5, 9, 2, 6], 1)]);
     decoder.logits(&batch, Pass::Hear).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 

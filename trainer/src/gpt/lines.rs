@@ -21,8 +21,7 @@ pub fn lines(decoder: &Decoder, tokenizer: &Tokenizer, text: &str) -> Result<Vec
         let before = from.saturating_sub(window / 2);
         let to = (before + window).min(tokens.len());
         let piece = &tokens[before..to];
-        let targets = (from..to).map(|at| (at - before - 1, tokens[at])).collect();
-        let batch = Batch { tokens: piece.to_vec(), lengths: vec![piece.len()], targets };
+        let (batch, _) = Batch::shared(&[(piece, from - before)]);
         let found = decoder.surprise(&batch, Pass::Hear)?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
         surprise[from..to].copy_from_slice(&found);
         from = to;

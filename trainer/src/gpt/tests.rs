@@ -64,7 +64,7 @@ fn a_model_learns_to_read_and_is_read_back() {
     let base = Base::open(folder.path()).unwrap();
     let again = Decoder::load(&base, Trained::Nothing, net::KIND, &net::device().unwrap()).unwrap();
     let tokens = words.encode("the model reads a line.\nthe hook says").unwrap();
-    let batch = Batch { lengths: vec![tokens.len()], tokens, targets: Vec::new() };
+    let (batch, _) = Batch::shared(&[(&tokens, 1)]);
     let logits = |decoder: &Decoder| -> Vec<f32> {
         decoder.logits(&batch, Pass::Hear).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     };

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor, Var};
 use engine::model::local::{Gate, shape::Shape};
 
-use super::op::{
-    attention::{Heads, attend},
-    linear, loss, norm,
-    rope::Turns,
-    swiglu::swiglu,
+use super::{
+    batch::{Batch, Places},
+    op::{
+        attention::{Heads, attend},
+        linear, loss, norm,
+        rope::Turns,
+        swiglu::swiglu,
+    },
 };
 use crate::base::Base;
 
@@ -81,34 +84,6 @@ pub enum Pass {
     Hear,
     /// To learn: gradients flow to every variable.
     Learn,
-}
-
-/// Texts that are read together: one after the other, without padding.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
-    /// The tokens of all texts.
-    pub tokens: Vec<u32>,
-    /// How many tokens each text has.
-    pub lengths: Vec<usize>,
-    /// Which rows are asked what comes next, ascending, and what does.
-    pub targets: Vec<(usize, u32)>,
-}
-
-impl Batch {
-    /// Adds a text of which every token but the first is asked for.
-    pub fn read(&mut self, text: &[u32]) {
-        let from = self.tokens.len();
-        self.tokens.extend(text);
-        self.lengths.push(text.len());
-        self.targets.extend(text.iter().enumerate().skip(1).map(|(at, &token)| (from + at - 1, token)));
-    }
-
-    /// Takes all texts out.
-    pub fn clear(&mut self) {
-        self.tokens.clear();
-        self.lengths.clear();
-        self.targets.clear();
-    }
 }
 
 /// The names of a layer's matrices, as in GGUF, in the order in which adapters are kept.
@@ -241,8 +216,9 @@ impl Decoder {
         let device = self.embedding.device();
         let tokens = Tensor::from_slice(&batch.tokens, batch.tokens.len(), device)?;
         let mut x = pass.of(&self.embedding).index_select(&tokens, 0)?;
-        let turns = Turns::new(&self.shape.ropes[0], &batch.lengths);
-        let heads = Heads { queries: heads, keys: key_heads, size, scale, lengths: Arc::from(&*batch.lengths) };
+        let places = Arc::new(Places::new(&batch.pieces));
+        let turns = Turns::new(&self.shape.ropes[0], &places);
+        let heads = Heads { queries: heads, keys: key_heads, size, scale, places };
         for layer in &self.layers {
             x = layer.forward(&x, (&turns, &heads), self.shape.epsilon, pass)?;
         }

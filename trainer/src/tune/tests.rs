@@ -102,10 +102,39 @@ fn a_row_of_another_kind_is_refused_by_its_name() {
 }
 
 #[test]
-fn only_answers_are_asked_for() {
-    let (one, other) = (text(&[1, 2, 3], &[4, 5]), text(&[6], &[7]));
-    let batch = batch(&[&one, &other]);
-    assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 6, 7]);
-    assert_eq!(batch.lengths, [5, 2]);
-    assert_eq!(batch.targets, [(2, 4), (3, 5), (5, 7)]);
+fn what_questions_begin_with_is_read_once_and_teaches_the_same() {
+    let question: Vec<u32> = (0..40).map(|n| n * 7 % 23).collect();
+    let asked = |end: &[u32], answer: &[u32]| text(&[&question[..], end].concat(), answer);
+    let rows: Vec<Row> = [asked(&[1], &[4, 5]), asked(&[2, 3], &[6]), asked(&[], &[9, 8, 7]), text(&[1, 2], &[3])]
+        .into_iter()
+        .enumerate()
+        .map(|(n, text)| row(n, Lesson::Say(text)))
+        .collect();
+    let tuning = tuning(Goal::Say, rows, Vec::new());
+    let all = [0, 1, 2, 3];
+    assert_eq!(tuning.room(&all), 39 + (2 + 2) + (3 + 1) + (1 + 3) + 3);
+    let learn = |parts: &[&[usize]]| -> (f64, Vec<Vec<f32>>) {
+        let (mut loss, mut sums) = (0.0, Vec::new());
+        for part in parts {
+            let one = tuning.loss(part).unwrap();
+            loss += f64::from(one.to_scalar::<f32>().unwrap());
+            let grads = one.backward().unwrap();
+            let found = tuning.variables().into_iter().map(|(_, variable)| {
+                let grad = grads.get(&variable).unwrap().flatten_all().unwrap();
+                grad.to_vec1::<f32>().unwrap()
+            });
+            let found: Vec<Vec<f32>> = found.collect();
+            sums = match sums.is_empty() {
+                true => found,
+                false => sums.iter().zip(&found).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a + b).collect()).collect(),
+            };
+        }
+        (loss, sums)
+    };
+    let (together, apart) = (learn(&[&all]), learn(&[&[0], &[1], &[2], &[3]]));
+    assert!((together.0 - apart.0).abs() < 1e-4, "{} and {}", together.0, apart.0);
+    assert!(apart.1.iter().flatten().any(|grad| grad.abs() > 1e-3), "there is something to compare");
+    for (a, b) in together.1.iter().flatten().zip(apart.1.iter().flatten()) {
+        assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{a} and {b}");
+    }
 }

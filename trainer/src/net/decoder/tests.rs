@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use candle_core::quantized::gguf_file::Value;
 use engine::model::local::gguf::Metadata;
 
-use super::*;
+use super::{super::Piece, *};
 
 /// What a small model of an architecture says of itself.
 pub(crate) fn metadata(architecture: &str, layers: u32) -> Metadata {
@@ -55,7 +55,10 @@ pub(crate) fn numbers(name: &str, count: usize) -> Vec<f32> {
 pub(crate) fn batch() -> Batch {
     let tokens: Vec<u32> = (0..17).map(|n| n * 5 % 23).collect();
     let targets = [2, 3, 4, 6, 9, 15].map(|row| (row, (row * 11 % 23) as u32)).to_vec();
-    Batch { tokens, lengths: vec![5, 1, 11], targets }
+    // A text, one of a single token, and two that begin with the same five.
+    let piece = |length, after| Piece { length, after };
+    let pieces = vec![piece(3, None), piece(1, None), piece(5, None), piece(4, Some(2)), piece(4, Some(2))];
+    Batch { tokens, pieces, targets }
 }
 
 pub(crate) fn adapters(decoder: &mut Decoder, kind: DType) -> Vec<(String, Var)> {
@@ -166,7 +169,11 @@ fn texts_of_a_batch_do_not_see_each_other() {
     let decoder = small("qwen2", Trained::Nothing, DType::F32);
     let batch = batch();
     let together = all(&decoder.logits(&batch, Pass::Base).unwrap());
-    let alone = Batch { tokens: batch.tokens[6..].to_vec(), lengths: vec![11], targets: Vec::new() };
-    let alone = all(&decoder.logits(&alone, Pass::Base).unwrap());
-    together[6 * 23..].iter().zip(&alone).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} and {b}"));
+    for own in [9..13, 13..17] {
+        let text = [&batch.tokens[4..9], &batch.tokens[own.clone()]].concat();
+        let (alone, _) = Batch::shared(&[(&text, 1)]);
+        let alone = all(&decoder.logits(&alone, Pass::Base).unwrap());
+        let together = together[4 * 23..9 * 23].iter().chain(&together[own.start * 23..own.end * 23]);
+        together.zip(&alone).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{a} and {b}"));
+    }
 }

@@ -1,9 +1,10 @@
 //! Which earlier tokens does a token look at? Causal attention within each text of a batch (arXiv 1706.03762), with fewer
 //! heads of keys than of queries where the model has fewer (arXiv 2305.13245).
 //!
-//! Texts lie one after the other without padding, and none sees another. Scores are computed by blocks of queries against
-//! the keys up to them and never kept: the backward pass computes them again from the logarithm of their sum (Dao,
-//! arXiv 2205.14135). Work grows with the square of each text's length, memory with its length.
+//! Texts lie one after the other without padding, and none sees another; what several begin with is there once, and each
+//! sees it. Scores are computed by blocks of queries against the keys up to them and never kept: the backward pass
+//! computes them again from the logarithm of their sum (Dao, arXiv 2205.14135). Work grows with the square of each
+//! text's length, memory with its length.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,13 +14,16 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{
-    super::matrix::{Matrix, Threads, multiply},
+    super::{
+        batch::Places,
+        matrix::{Matrix, Threads, multiply},
+    },
     floats, is_ours, like, made,
     norm::sum,
     with,
 };
 
-/// How heads lie in a row of queries, keys or values, and which texts a batch has.
+/// How heads lie in a row of queries, keys or values, and what pieces a batch has.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Heads {
     /// Heads of queries.
@@ -30,8 +34,8 @@ pub(in super::super) struct Heads {
     pub(in super::super) size: usize,
     /// What scores are multiplied with.
     pub(in super::super) scale: f32,
-    /// Tokens of each text.
-    pub(in super::super) lengths: Arc<[usize]>,
+    /// Where the pieces of texts lie.
+    pub(in super::super) places: Arc<Places>,
 }
 
 /// Queries that are looked at together.
@@ -46,46 +50,53 @@ pub(in super::super) fn attend(q: &Tensor, k: &Tensor, v: &Tensor, heads: &Heads
 }
 
 impl Heads {
-    /// Text by text, with all scores of a text at once.
+    /// Piece by piece, with all scores of a piece at once.
     fn composed(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let (mut from, mut all) = (0, Vec::new());
-        for &length in self.lengths.iter() {
-            let heads = |x: &Tensor, count: usize| -> Result<Tensor> {
-                let x =
-                    x.narrow(0, from, length)?.reshape((length, count, self.size))?.transpose(0, 1)?.contiguous()?;
-                let (copies, count) = (self.queries / count, count);
-                let x = x.unsqueeze(1)?.expand((count, copies, length, self.size))?;
-                x.reshape((self.queries, length, self.size))
+        let mut all = Vec::new();
+        for piece in 0..self.places.len() {
+            let (own, seen) = (self.places.own(piece), self.places.seen(piece));
+            let (before, length) = (self.places.before(piece), own.1);
+            let heads = |x: &Tensor, parts: &[(usize, usize)], count: usize| -> Result<Tensor> {
+                let parts: Vec<Tensor> =
+                    parts.iter().map(|&(from, many)| x.narrow(0, from, many)).collect::<Result<_>>()?;
+                let x = Tensor::cat(&parts, 0)?;
+                let tokens = x.dim(0)?;
+                let x = x.reshape((tokens, count, self.size))?.transpose(0, 1)?.contiguous()?;
+                let x = x.unsqueeze(1)?.expand((count, self.queries / count, tokens, self.size))?;
+                x.reshape((self.queries, tokens, self.size))
             };
-            let (q, k, v) = (heads(q, self.queries)?, heads(k, self.keys)?, heads(v, self.keys)?);
-            let unseen =
-                (0..length).flat_map(|a| (0..length).map(move |b| if b > a { f32::NEG_INFINITY } else { 0.0 }));
-            let unseen = Tensor::from_iter(unseen, q.device())?.reshape((length, length))?.to_dtype(q.dtype())?;
+            let (q, k, v) = (heads(q, &[own], self.queries)?, heads(k, &seen, self.keys)?, heads(v, &seen, self.keys)?);
+            let known = before + length;
+            let is_seen = |a: usize, b: usize| if b > before + a { f32::NEG_INFINITY } else { 0.0 };
+            let unseen = (0..length).flat_map(|a| (0..known).map(move |b| is_seen(a, b)));
+            let unseen = Tensor::from_iter(unseen, q.device())?.reshape((length, known))?.to_dtype(q.dtype())?;
             let scores = (q.matmul(&k.t()?)? * f64::from(self.scale))?.broadcast_add(&unseen)?;
             let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
             let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
             let seen = weights.matmul(&v)?.transpose(0, 1)?.contiguous()?;
             all.push(seen.reshape((length, self.queries * self.size))?);
-            from += length;
         }
         Tensor::cat(&all, 0)
     }
 
-    /// Each text with each head of keys: where the text begins, its length, the head.
-    fn tasks(&self) -> Vec<(usize, usize, usize)> {
-        let mut from = 0;
-        let mut tasks = Vec::new();
-        for &length in self.lengths.iter() {
-            tasks.extend((0..self.keys).map(|head| (from, length, head)));
-            from += length;
-        }
-        tasks
+    /// Each piece with each head of keys.
+    fn tasks(&self) -> Vec<Task> {
+        let pieces = 0..self.places.len();
+        let task = |piece: usize, head| Task { own: self.places.own(piece), seen: self.places.seen(piece), head };
+        pieces.flat_map(|piece| (0..self.keys).map(move |head| task(piece, head))).collect()
     }
 
-    /// The queries of a text's block by one head.
+    /// Some rows of one head.
     fn part<'a>(&self, x: &'a [f32], (from, count): (usize, usize), head: usize, heads: usize) -> Matrix<'a> {
         let step = heads * self.size;
         Matrix::part(&x[from * step + head * self.size..], (count, self.size), step)
+    }
+
+    /// The keys or values that a task sees, one after the other.
+    fn gathered(&self, x: &[f32], task: &Task) -> Vec<f32> {
+        let step = self.keys * self.size;
+        let rows = task.seen.iter().flat_map(|&(from, length)| from..from + length);
+        rows.flat_map(|row| &x[row * step + task.head * self.size..][..self.size]).copied().collect()
     }
 
     fn groups(&self, head: usize) -> std::ops::Range<usize> {
@@ -100,61 +111,71 @@ struct Attention {
     sums: OnceLock<Vec<f32>>,
 }
 
-/// What one task made: its text, its head of keys, and the rows of each of its heads of queries one after the other.
+/// A piece of a text by one head of keys, and what it sees: the first row and the length of each.
+struct Task {
+    own: (usize, usize),
+    seen: Vec<(usize, usize)>,
+    head: usize,
+}
+
+/// What one task made: its piece, its head of keys, and the rows of each of its heads of queries one after the other.
 struct Seen {
     rows: Vec<f32>,
     sums: Vec<f32>,
 }
 
 impl Attention {
-    fn see(&self, (q, k, v): (&[f32], &[f32], &[f32]), (from, length, head): (usize, usize, usize)) -> Seen {
-        let Heads { queries, keys, size, scale, .. } = self.heads;
-        let group = self.heads.groups(head);
+    fn see(&self, (q, k, v): (&[f32], &[f32], &[f32]), task: &Task) -> Seen {
+        let Heads { queries, size, scale, .. } = self.heads;
+        let (group, (from, length)) = (self.heads.groups(task.head), task.own);
+        let (k, v) = (self.heads.gathered(k, task), self.heads.gathered(v, task));
+        let before = k.len() / size - length;
         let mut seen = Seen { rows: vec![0.0; group.len() * length * size], sums: vec![0.0; group.len() * length] };
-        let mut scores = vec![0.0; BLOCK * length];
+        let mut scores = vec![0.0; BLOCK * (before + length)];
         for (n, query) in group.enumerate() {
             for start in (0..length).step_by(BLOCK) {
-                let (count, known) = (BLOCK.min(length - start), (start + BLOCK).min(length));
+                let count = BLOCK.min(length - start);
+                let known = before + start + count;
                 let scores = &mut scores[..count * known];
                 let q = self.heads.part(q, (from + start, count), query, queries);
-                let k = self.heads.part(k, (from, known), head, keys);
-                multiply(scores, (q, k.turned()), false, scale, Threads::One);
+                let upto = |x| Matrix::part(x, (known, size), size);
+                multiply(scores, (q, upto(&k).turned()), false, scale, Threads::One);
                 let at = n * length + start;
-                soften(scores, known, start, &mut seen.sums[at..at + count]);
-                let v = self.heads.part(v, (from, known), head, keys);
+                soften(scores, known, before + start, &mut seen.sums[at..at + count]);
                 let rows = &mut seen.rows[at * size..(at + count) * size];
-                multiply(rows, (Matrix::new(scores, known), v), false, 1.0, Threads::One);
+                multiply(rows, (Matrix::new(scores, known), upto(&v)), false, 1.0, Threads::One);
             }
         }
         seen
     }
 
-    /// Gradients of one task: of its heads of queries one after the other, of its keys, of its values.
-    fn back(&self, given: &Given<'_>, (from, length, head): (usize, usize, usize)) -> [Vec<f32>; 3] {
-        let Heads { queries, keys, size, scale, .. } = self.heads;
-        let group = self.heads.groups(head);
+    /// Gradients of one task: of its heads of queries one after the other, of the keys and the values that it sees.
+    fn back(&self, given: &Given<'_>, task: &Task) -> [Vec<f32>; 3] {
+        let Heads { queries, size, scale, .. } = self.heads;
+        let (group, (from, length)) = (self.heads.groups(task.head), task.own);
+        let (k, v) = (self.heads.gathered(given.k, task), self.heads.gathered(given.v, task));
+        let before = k.len() / size - length;
         let [mut to_q, mut to_k, mut to_v] =
-            [vec![0.0; group.len() * length * size], vec![0.0; length * size], vec![0.0; length * size]];
-        let (mut weights, mut grads) = (vec![0.0; BLOCK * length], vec![0.0; BLOCK * length]);
+            [vec![0.0; group.len() * length * size], vec![0.0; k.len()], vec![0.0; v.len()]];
+        let [mut weights, mut grads] = [vec![0.0; BLOCK * (before + length)], vec![0.0; BLOCK * (before + length)]];
         for (n, query) in group.enumerate() {
             for start in (0..length).step_by(BLOCK) {
-                let (count, known) = (BLOCK.min(length - start), (start + BLOCK).min(length));
+                let count = BLOCK.min(length - start);
+                let known = before + start + count;
                 let (weights, grads) = (&mut weights[..count * known], &mut grads[..count * known]);
-                let of = |x, heads, head| self.heads.part(x, (from + start, count), head, heads);
-                let upto = |x| self.heads.part(x, (from, known), head, keys);
-                let (q, k, v, grad) =
-                    (of(given.q, queries, query), upto(given.k), upto(given.v), of(given.grad, queries, query));
-                multiply(weights, (q, k.turned()), false, scale, Threads::One);
-                multiply(grads, (grad, v.turned()), false, 1.0, Threads::One);
+                let of = |x| self.heads.part(x, (from + start, count), query, queries);
+                let upto = |x| Matrix::part(x, (known, size), size);
+                let (q, grad) = (of(given.q), of(given.grad));
+                multiply(weights, (q, upto(&k).turned()), false, scale, Threads::One);
+                multiply(grads, (grad, upto(&v).turned()), false, 1.0, Threads::One);
                 for row in 0..count {
-                    let token = from + start + row;
-                    let seen = token * queries + query;
+                    let seen = (from + start + row) * queries + query;
                     let (weights, grads) = (&mut weights[row * known..][..known], &mut grads[row * known..][..known]);
-                    again(weights, grads, (given.sums[seen], given.along[seen], scale), start + row + 1);
+                    again(weights, grads, (given.sums[seen], given.along[seen], scale), before + start + row + 1);
                 }
                 let (weights, grads) = (Matrix::new(weights, known), Matrix::new(grads, known));
                 let at = (n * length + start) * size;
-                multiply(&mut to_q[at..at + count * size], (grads, k), false, 1.0, Threads::One);
+                multiply(&mut to_q[at..at + count * size], (grads, upto(&k)), false, 1.0, Threads::One);
                 multiply(&mut to_k[..known * size], (grads.turned(), q), true, 1.0, Threads::One);
                 multiply(&mut to_v[..known * size], (weights.turned(), grad), true, 1.0, Threads::One);
             }
@@ -210,12 +231,19 @@ fn again(weights: &mut [f32], grads: &mut [f32], (sum, along, scale): (f32, f32,
     });
 }
 
-/// Puts what tasks made for heads, `[heads][length, size]` each, where it belongs: `[tokens, heads · size]`.
-fn put(out: &mut [f32], made: &[(usize, usize, usize, &[f32])], (heads, size): (usize, usize)) {
-    for &(from, length, first, rows) in made {
-        for (n, rows) in rows.chunks_exact(length * size).enumerate() {
-            for (token, row) in rows.chunks_exact(size).enumerate() {
-                out[((from + token) * heads + first + n) * size..][..size].copy_from_slice(row);
+/// Adds what tasks made of rows by heads, `[heads][rows, size]` each, where it belongs: `[tokens, heads · size]`.
+fn add<'a>(
+    out: &mut [f32],
+    made: impl Iterator<Item = (&'a [(usize, usize)], usize, &'a [f32])>,
+    (heads, size): (usize, usize),
+) {
+    for (stretches, first, values) in made {
+        let rows: usize = stretches.iter().map(|(_, length)| length).sum();
+        for (n, values) in values.chunks_exact((rows * size).max(1)).enumerate() {
+            let rows = stretches.iter().flat_map(|&(from, length)| from..from + length);
+            for (row, values) in rows.zip(values.chunks_exact(size)) {
+                let out = &mut out[(row * heads + first + n) * size..][..size];
+                out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
             }
         }
     }
@@ -238,27 +266,12 @@ impl CustomOp3 for Attention {
         let Heads { queries, size, .. } = self.heads;
         let (q, k, v) = (floats(q, l1)?, floats(k, l2)?, floats(v, l3)?);
         let tasks = self.heads.tasks();
-        let seen: Vec<Seen> = tasks.par_iter().map(|&task| self.see((q, k, v), task)).collect();
+        let seen: Vec<Seen> = tasks.par_iter().map(|task| self.see((q, k, v), task)).collect();
         let (mut out, mut sums) = (vec![0.0; q.len()], vec![0.0; q.len() / size]);
-        let place = |task: &(usize, usize, usize)| (task.0, task.1, self.heads.groups(task.2).start);
-        let rows: Vec<_> = tasks
-            .iter()
-            .zip(&seen)
-            .map(|(task, seen)| {
-                let (from, length, first) = place(task);
-                (from, length, first, &*seen.rows)
-            })
-            .collect();
-        put(&mut out, &rows, (queries, size));
-        let totals: Vec<_> = tasks
-            .iter()
-            .zip(&seen)
-            .map(|(task, seen)| {
-                let (from, length, first) = place(task);
-                (from, length, first, &*seen.sums)
-            })
-            .collect();
-        put(&mut sums, &totals, (queries, 1));
+        let done = || tasks.iter().zip(&seen).map(|(task, seen)| (task, self.heads.groups(task.head).start, seen));
+        let own = |task| std::slice::from_ref(task);
+        add(&mut out, done().map(|(task, first, seen)| (own(&task.own), first, &*seen.rows)), (queries, size));
+        add(&mut sums, done().map(|(task, first, seen)| (own(&task.own), first, &*seen.sums)), (queries, 1));
         // A second pass through the same operation makes the same sums.
         let _ = self.sums.set(sums);
         made(out, l1.shape())
@@ -281,17 +294,13 @@ impl CustomOp3 for Attention {
             let along: Vec<f32> = along.map(|(out, grad)| sum(out.iter().zip(grad).map(|(a, b)| a * b))).collect();
             let given = Given { q, k, v, grad, sums, along: &along };
             let tasks = self.heads.tasks();
-            let made: Vec<[Vec<f32>; 3]> = tasks.par_iter().map(|&task| self.back(&given, task)).collect();
-            let of = |which: usize, is_query: bool| -> Vec<(usize, usize, usize, &[f32])> {
-                let each = tasks.iter().zip(&made).map(|(&(from, length, head), made)| {
-                    let first = if is_query { self.heads.groups(head).start } else { head };
-                    (from, length, first, &*made[which])
-                });
-                each.collect()
-            };
-            put(&mut to_q, &of(0, true), (queries, size));
-            put(&mut to_k, &of(1, false), (keys, size));
-            put(&mut to_v, &of(2, false), (keys, size));
+            let made: Vec<[Vec<f32>; 3]> = tasks.par_iter().map(|task| self.back(&given, task)).collect();
+            let done = || tasks.iter().zip(&made);
+            let first = |task: &Task| self.heads.groups(task.head).start;
+            let own = |task| std::slice::from_ref(task);
+            add(&mut to_q, done().map(|(task, made)| (own(&task.own), first(task), &*made[0])), (queries, size));
+            add(&mut to_k, done().map(|(task, made)| (&*task.seen, task.head, &*made[1])), (keys, size));
+            add(&mut to_v, done().map(|(task, made)| (&*task.seen, task.head, &*made[2])), (keys, size));
         })?;
         Ok((Some(like(to_q, q)?), Some(like(to_k, k)?), Some(like(to_v, v)?)))
     }

@@ -7,7 +7,7 @@ use engine::model::local::{Pairs, Rope};
 use pulp::Arch;
 use rayon::prelude::*;
 
-use super::{floats, is_ours, like, made, with};
+use super::{super::batch::Places, floats, is_ours, like, made, with};
 
 /// Cosines and sines of the tokens of a batch.
 #[derive(Debug, Clone)]
@@ -26,12 +26,14 @@ struct Table {
 const TOKENS: usize = 16;
 
 impl Turns {
-    /// Those of texts of these lengths, each of which begins anew.
-    pub(in super::super) fn new(rope: &Rope, lengths: &[usize]) -> Self {
+    /// Those of pieces, each of which goes on where the one before it in its text ends.
+    pub(in super::super) fn new(rope: &Rope, places: &Places) -> Self {
         let pairs = rope.angles.len();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let stretches: Vec<(usize, usize)> =
+            (0..places.len()).map(|piece| (places.before(piece), places.own(piece).1)).collect();
+        let longest = stretches.iter().map(|(before, length)| before + length).max().unwrap_or(0);
         let turns: Vec<[f32; 2]> = (0..longest).flat_map(|position| rope.turns(position)).collect();
-        let all = || lengths.iter().flat_map(|length| &turns[..length * pairs]);
+        let all = || stretches.iter().flat_map(|(before, length)| &turns[before * pairs..(before + length) * pairs]);
         let cosines = all().map(|turn| turn[0]).collect();
         Self(Arc::new(Table { cosines, sines: all().map(|turn| turn[1]).collect(), pairs, which: rope.pairs }))
     }

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use engine::model::local::{Pairs, Rope};
 
-use super::{attention::Heads, rope::Turns, *};
+use super::{
+    super::batch::{Piece, Places},
+    attention::Heads,
+    rope::Turns,
+    *,
+};
 
 /// Numbers that look random, about as large as activations are.
 fn numbers(count: usize, seed: u64) -> Vec<f64> {
@@ -95,6 +100,11 @@ fn norms() {
     hold(&|x| norm::rms(&x[0], &x[1], 1e-5), &[&[70, 24], &[24]]);
 }
 
+/// Pieces of these lengths, and what each goes on from.
+fn places(pieces: &[(usize, Option<usize>)]) -> Places {
+    Places::new(&pieces.iter().map(|&(length, after)| Piece { length, after }).collect::<Vec<_>>())
+}
+
 #[test]
 fn gates() {
     hold(&|x| swiglu::swiglu(&(&x[0] * 4.0)?, &x[1]), &[&[9, 33], &[9, 33]]);
@@ -105,7 +115,8 @@ fn rotations() {
     for which in [Pairs::Near, Pairs::Far] {
         for pairs in [4, 3] {
             let angles = (0..pairs).map(|n| 0.7f64.powi(n)).collect();
-            let turns = Turns::new(&Rope { angles, factor: 1.0, pairs: which }, &[5, 20]);
+            let places = places(&[(5, None), (10, None), (10, Some(1))]);
+            let turns = Turns::new(&Rope { angles, factor: 1.0, pairs: which }, &places);
             if pairs == 3 && which == Pairs::Far {
                 continue;
             }
@@ -116,11 +127,13 @@ fn rotations() {
 
 #[test]
 fn attention_within_each_text() {
-    let heads = Heads { queries: 4, keys: 2, size: 8, scale: 0.35, lengths: Arc::from([3, 1, 70]) };
-    hold(&|x| attention::attend(&x[0], &x[1], &x[2], &heads), &[&[74, 32], &[74, 16], &[74, 16]]);
-    let one = Heads { lengths: Arc::from([74]), ..heads.clone() };
+    // A text, one of a single token, and three of which two go on where the first is not at its end.
+    let pieces = [(3, None), (1, None), (66, None), (70, Some(2)), (5, Some(2)), (2, Some(4))];
+    let heads = Heads { queries: 4, keys: 2, size: 8, scale: 0.35, places: Arc::new(places(&pieces)) };
+    hold(&|x| attention::attend(&x[0], &x[1], &x[2], &heads), &[&[147, 32], &[147, 16], &[147, 16]]);
+    let one = Heads { places: Arc::new(places(&[(147, None)])), ..heads.clone() };
     let inputs =
-        [variable(&[74, 32], 1, DType::F32), variable(&[74, 16], 2, DType::F32), variable(&[74, 16], 3, DType::F32)];
+        [variable(&[147, 32], 1, DType::F32), variable(&[147, 16], 2, DType::F32), variable(&[147, 16], 3, DType::F32)];
     let see = |heads: &Heads| all(&attention::attend(&inputs[0], &inputs[1], &inputs[2], heads).unwrap());
     assert_ne!(see(&heads)[3 * 32..], see(&one)[3 * 32..], "a text sees the one before it");
 }
