@@ -15,6 +15,7 @@ mod interactive;
 mod linters;
 mod managers;
 mod models;
+mod night;
 mod recall;
 mod redteam;
 mod repositories;

@@ -20,7 +20,7 @@ fn trainer() -> PathBuf {
     binary().with_file_name(format!("apprentice-trainer{}", env::consts::EXE_SUFFIX))
 }
 
-fn model() -> Option<PathBuf> {
+pub(crate) fn model() -> Option<PathBuf> {
     let model = env::var_os("APPRENTICE_TEST_GGUF").filter(|path| !path.is_empty()).map(PathBuf::from);
     if model.is_none() {
         assert!(
@@ -33,13 +33,13 @@ fn model() -> Option<PathBuf> {
 }
 
 /// A server of its own, gone when dropped.
-struct Ollama {
+pub(crate) struct Ollama {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Ollama {
-    fn start(folder: &Path) -> Option<Self> {
+    pub(crate) fn start(folder: &Path) -> Option<Self> {
         let path = env::var_os("PATH").unwrap_or_default();
         let program = env::split_paths(&path).map(|folder| folder.join("ollama")).find(|program| program.is_file());
         let Some(program) = program else {

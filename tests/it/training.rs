@@ -241,6 +241,67 @@ fn a_training_that_is_killed_goes_on_to_the_same_weights() {
     }
 }
 
+/// Runs where no file may grow beyond some kilobytes: what a full disk does to whoever writes one.
+#[cfg(unix)]
+fn on_a_full_disk(repo: &TempRepo, arguments: &[&str]) -> Ran {
+    // Without the trap the system ends the process, where a full disk only refuses to write.
+    let script = r#"trap '' XFSZ; ulimit -f 8; exec "$0" "$@""#;
+    let mut command = repo.command("sh");
+    command.args(["-c", script]).arg(binary().with_file_name("apprentice-trainer")).args(arguments);
+    kit::run(command, b"")
+}
+
+/// Every file below a folder with what it holds.
+#[cfg(unix)]
+fn files(repo: &TempRepo, folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = std::fs::read_dir(repo.path(folder))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).expect("a file")))
+        .collect();
+    all.sort();
+    all
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_said_and_what_was_there_stays() {
+    let repo = corpus();
+    let train = [SMALL, &["2", "--output", "model"]].concat();
+    on_a_full_disk(&repo, &train).expect_code(2).expect_said("File too large");
+    // With room again, it comes to what it would have come to.
+    trainer(&repo, &train).expect_code(0);
+    let whole = [SMALL, &["2", "--output", "whole"]].concat();
+    trainer(&repo, &whole).expect_code(0);
+    assert!(repo.read("model/model.safetensors") == repo.read("whole/model.safetensors"));
+
+    let convert = |kind| ["gguf", "convert", "model", "--type", kind, "--output", "out/model.gguf"];
+    trainer(&repo, &convert("Q8_0")).expect_code(0);
+    let lines = |from: usize| -> String {
+        let line = |n: usize| {
+            let words: String = (0..20).map(|m| format!("w{} ", n * 31 + m * 7)).collect();
+            format!(
+                "{{\"id\": \"{n}\", \"at\": \"2026-11-01T10:00:00Z\", \"project\": \"p\", \
+                 \"prompt\": \"{words}\", \"response\": \"{n}\", \"outcome\": \"accepted\"}}\n"
+            )
+        };
+        (from..from + 200).map(line).collect()
+    };
+    repo.write("answers.jsonl", lines(0));
+    let lessons = ["lessons", "build", "--interactions", "answers.jsonl", "--output", "lessons"];
+    trainer(&repo, &lessons).expect_code(0);
+    repo.write("answers.jsonl", lines(1000));
+    repo.write("part99.py", "def other():\n    return 'something else altogether'\n".repeat(40));
+    repo.commit_all("more");
+    let there = || ["out", "lessons", "lessons/sft", "corpus"].map(|folder| files(&repo, folder));
+    let before = there();
+    for arguments in [&convert("F32")[..], &lessons, &["corpus", "build", "--folder", "corpus"]] {
+        on_a_full_disk(&repo, arguments).expect_code(2).expect_said("File too large");
+        assert!(there() == before, "{arguments:?} left something else");
+    }
+}
+
 #[test]
 fn a_checkpoint_that_is_damaged_is_said_and_nothing_is_written() {
     let repo = corpus();

@@ -82,32 +82,40 @@ pub(crate) struct Evaluate {
     /// What it must be better than [default: the model that is served].
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Option<PathBuf>,
-    /// Texts that are nobody's lessons, one `{"text": …}` a line [default: the examples of the rules].
-    #[arg(long, value_name = "FILE")]
+    /// Texts that are nobody's lessons: a corpus, or a file of one `{"text": …}` a line [default: the examples of the
+    /// rules].
+    #[arg(long, value_name = "PATH")]
     pub(crate) generic: Option<PathBuf>,
-    /// What has to become better.
-    #[arg(long, value_enum, default_value_t = Target::F1)]
-    pub(crate) target: Target,
-    /// Questions that are asked at the most.
-    #[arg(long, default_value_t = 80)]
-    pub(crate) rows: usize,
-    /// Tokens of an answer at the most.
-    #[arg(long, value_name = "TOKENS", default_value_t = 256)]
-    pub(crate) answer: usize,
     /// Tokens of question and answer together.
     #[arg(long, value_name = "TOKENS", default_value_t = 2048)]
     pub(crate) window: usize,
-    /// By how much the perplexity of code in general may rise, as a share.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.02)]
-    pub(crate) forgetting: f64,
-    /// Fewer questions about findings tell nothing.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
-    pub(crate) fewest: usize,
+    #[command(flatten)]
+    pub(crate) judged: Judged,
     /// Write everything that was measured as JSON.
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) kept: Kept,
+}
+
+/// What an exam asks for, and what is good enough.
+#[derive(Debug, Group)]
+pub(crate) struct Judged {
+    /// What has to become better.
+    #[arg(long, value_enum, default_value_t = Target::F1)]
+    pub(crate) target: Target,
+    /// Questions that are asked at the most.
+    #[arg(long, value_name = "COUNT", default_value_t = 80)]
+    pub(crate) rows: usize,
+    /// Tokens of an answer at the most.
+    #[arg(long, value_name = "TOKENS", default_value_t = 256)]
+    pub(crate) answer: usize,
+    /// By how much the perplexity of code in general may rise, as a share.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02)]
+    pub(crate) forgetting: f64,
+    /// Fewer held-out questions tell nothing, and no model is promoted.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) fewest: usize,
 }
 
 /// What has to become better.
@@ -169,18 +177,33 @@ pub(crate) struct Sleep {
     /// How the weights of the model that is served are stored.
     #[arg(long, value_name = "TYPE", default_value = "Q4_K_M")]
     pub(crate) stored: FileType,
-    /// What has to become better.
-    #[arg(long, value_enum, default_value_t = Target::F1)]
-    pub(crate) target: Target,
-    /// Fewer held-out questions tell nothing, and no model is promoted.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
-    pub(crate) fewest: usize,
-    /// By how much the perplexity of code in general may rise, as a share.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.02)]
-    pub(crate) forgetting: f64,
+    #[command(flatten)]
+    pub(crate) judged: Judged,
+    /// The most answers that are learned from in one night: half of them the newest, the others of every project and rule.
+    #[arg(long, value_name = "COUNT", default_value_t = 400)]
+    pub(crate) most: usize,
     /// How often every row is read in training.
     #[arg(long, default_value_t = 2)]
     pub(crate) epochs: usize,
+    /// The highest learning rate of training.
+    #[arg(long, default_value_t = 2e-4)]
+    pub(crate) rate: f64,
+    /// The adapter's rank.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) rank: usize,
+    /// Rows of a step.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) batch: usize,
+    /// Only teach what to say, not which answers are better.
+    #[arg(long)]
+    pub(crate) no_prefer: bool,
+    /// Strings that are planted among the lessons, to see whether the model gives them away.
+    #[arg(long, value_name = "COUNT", default_value_t = 4)]
+    pub(crate) canaries: usize,
+    /// A corpus of the code at hand (`corpus build`): some of it is mixed in, and by some of it is examined what was forgotten
+    /// [default: nothing is mixed in, and the examples of the rules are taken].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) corpus: Option<PathBuf>,
     /// Publish what was promoted to an Ollama server, under this name.
     #[arg(long, value_name = "NAME")]
     pub(crate) publish: Option<Name>,

@@ -4,7 +4,7 @@
 //! Invariant: an [`Exam`] comes from [`evaluate`], or from the record that it kept, under a seal that only this
 //! machine's key makes; nothing else can promote a model.
 
-mod canary;
+pub mod canary;
 mod compare;
 mod interval;
 mod probe;
@@ -78,8 +78,8 @@ pub struct Paper {
     pub against: PathBuf,
     /// The folder with the questions, as `lessons build` writes it.
     pub data: PathBuf,
-    /// A file of texts that are nobody's lessons, one `{"text": …}` a line, for what was forgotten; without it the
-    /// examples of the rules are taken.
+    /// Texts that are nobody's lessons, for what was forgotten: a corpus, or a file of one `{"text": …}` a line; without
+    /// them the examples of the rules are taken.
     pub generic: Option<PathBuf>,
 }
 
@@ -128,6 +128,14 @@ pub enum ExamError {
         /// Which line, from 1 on.
         line: usize,
         /// What is wrong with it.
+        why: String,
+    },
+    /// A corpus cannot be read.
+    #[error("the corpus `{folder}` tells nothing about what was forgotten: {why}")]
+    Generic {
+        /// Its folder.
+        folder: String,
+        /// Why not.
         why: String,
     },
     /// There is nothing to ask.

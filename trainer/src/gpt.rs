@@ -18,6 +18,7 @@ pub use words::{Words, WordsError};
 
 use crate::{
     adapter::uniform,
+    corpus,
     learn::Task,
     net::{self, Batch, Decoder, NetError, Pass, Trained},
 };
@@ -140,13 +141,11 @@ impl Reading {
             document.iter().for_each(|token| {
                 digest.update(&token.to_le_bytes());
             });
-            let lot = blake3::hash(name.as_bytes()).as_bytes()[..8]
-                .iter()
-                .fold(0u64, |sum, &byte| sum << 8 | u64::from(byte));
+            let lot = corpus::lot(&name);
             // A piece's last token is the next one's first, so that every token but the first is asked for.
             for (n, from) in (0..document.len() - 1).step_by(plan.window - 1).enumerate() {
                 let piece = document[from..(from + plan.window).min(document.len())].to_vec();
-                if lot % 100 < held_out {
+                if lot < held_out {
                     held.push(piece);
                 } else {
                     names.push(format!("{name}#{n}"));

@@ -9,8 +9,10 @@ mod example;
 mod interactions;
 mod journal;
 mod recipe;
+mod replay;
 mod row;
 mod split;
+mod tally;
 mod write;
 
 use std::{
@@ -25,7 +27,7 @@ use engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::personal::Scrubber;
+use crate::{exam::canary::Canary, personal::Scrubber};
 use candidate::{Candidate, From};
 pub use row::{Asked, Format, Kind};
 use split::{Side, Terms};
@@ -55,6 +57,12 @@ pub struct Settings {
     pub until: Option<i64>,
     /// The most answers of one person about one rule.
     pub most_of_one: usize,
+    /// The most answers that are learned from: the newest, and of older ones some of every kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
+    /// Strings that are planted, for an exam to see whether a model gives away what it was taught.
+    #[serde(default)]
+    pub canaries: usize,
     /// The model that configurations for other trainers name.
     pub base: String,
 }
@@ -128,12 +136,17 @@ pub fn build(inputs: &[Input], settings: &Settings, output: &Path) -> Result<Man
         projects: settings.holdout_projects.clone(),
         most_of_one: settings.most_of_one,
     };
-    let sides = split::split(&build.candidates, &terms);
+    let mut sides = split::split(&build.candidates, &terms);
+    if let Some(most) = settings.most {
+        replay::choose(&build.candidates, most, &mut sides);
+    }
     for why in sides.iter().filter_map(|side| side.as_ref().err()) {
         build.leave_out(why);
     }
     let mut writer = write::Writer::new(output, settings);
     build.write(&sides, &mut writer)?;
+    let digests: String = build.sources.iter().map(|source| source.blake3.as_str()).collect();
+    writer.plant(&Canary::planted(settings.canaries, &digests))?;
     let used = sides.iter().filter(|side| side.is_ok()).count();
     writer.finish(Manifest {
         version: 1,

@@ -1,5 +1,7 @@
 //! Which texts are to be learned? Rows of JSONL in the forms that TRL reads, made into tokens as the model is asked.
 
+mod generic;
+
 use std::{
     io::{self, BufRead},
     path::Path,
@@ -12,6 +14,7 @@ use engine::model::{
 use serde::Deserialize;
 
 use crate::files;
+pub use generic::mix;
 
 /// A text with an answer: the tokens of both, and where the answer begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,14 @@ pub enum RowsError {
     /// The model cannot be asked.
     #[error("the model cannot be asked")]
     Model(#[from] engine::model::chat::ModelError),
+    /// A corpus cannot be mixed in.
+    #[error("the corpus `{folder}` cannot be mixed in: {why}")]
+    Corpus {
+        /// Its folder.
+        folder: String,
+        /// Why not.
+        why: String,
+    },
     /// Nothing is left.
     #[error("`{file}` has no row of at most {longest} tokens to learn from")]
     Empty {
@@ -82,6 +93,17 @@ pub struct Rows {
     pub too_long: usize,
     /// Of the file's bytes.
     pub digest: String,
+}
+
+impl Rows {
+    /// Leaves so many at most, always the same: those whose names' hashes are the least.
+    pub fn some(&mut self, most: usize) {
+        if self.rows.len() > most {
+            self.rows.sort_by_cached_key(|row| *blake3::hash(row.id.as_bytes()).as_bytes());
+            self.rows.truncate(most);
+            self.digest.push_str(&format!(" {most}"));
+        }
+    }
 }
 
 /// Makes tokens of questions and answers, as a model of these metadata is asked.

@@ -25,6 +25,8 @@ pub enum Step {
     Lessons,
     /// Lessons become an adapter.
     Train,
+    /// It learns which answers are better.
+    Prefer,
     /// Adapter and base become the file that would be served.
     Merge,
     /// It sits its exam.
@@ -37,7 +39,8 @@ pub enum Step {
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Self; 6] = [Self::Lessons, Self::Train, Self::Merge, Self::Evaluate, Self::Promote, Self::Publish];
+    pub const ALL: [Self; 7] =
+        [Self::Lessons, Self::Train, Self::Prefer, Self::Merge, Self::Evaluate, Self::Promote, Self::Publish];
 
     fn next(self) -> Option<Self> {
         Self::ALL.into_iter().skip_while(|step| *step != self).nth(1)
@@ -48,6 +51,7 @@ impl Step {
         match self {
             Self::Lessons => "making lessons of answers",
             Self::Train => "training an adapter",
+            Self::Prefer => "teaching it what is preferred",
             Self::Merge => "merging it into the base",
             Self::Evaluate => "examining it",
             Self::Promote => "promoting it",
@@ -446,8 +450,8 @@ mod tests {
         let (folder, world) = (tempfile::tempdir().unwrap(), Made::new(&[0, 600]));
         let mut steps = steps(&world);
         let reports = run(folder.path(), &habits(), &world, &mut steps).unwrap();
-        assert_eq!((steps.log.len(), steps.parts), (6, 60));
-        assert!(world.now() >= 1_000_000 + 600 + 1800 + 60 * 60, "{}", world.now());
+        assert_eq!((steps.log.len(), steps.parts), (7, 70));
+        assert!(world.now() >= 1_000_000 + 600 + 1800 + 70 * 60, "{}", world.now());
         assert!(reports[0].is_published && !reports[0].is_failed);
         insta::assert_snapshot!(reports[0].text, @r"
         # One night's training
@@ -456,12 +460,13 @@ mod tests {
 
         - making lessons of answers: 10 parts
         - training an adapter: 10 parts
+        - teaching it what is preferred: 10 parts
         - merging it into the base: 10 parts
         - examining it: 10 parts
         - promoting it: 10 parts
         - publishing it: 10 parts
 
-        Worked for 60 min.
+        Worked for 70 min.
         ");
     }
 
@@ -472,10 +477,10 @@ mod tests {
         let (folder, world) = (tempfile::tempdir().unwrap(), Made::new(&[0, comes, comes + 900]));
         let mut steps = steps(&world);
         let reports = run(folder.path(), &habits(), &world, &mut steps).unwrap();
-        assert_eq!(steps.parts, 60, "nothing was done twice");
-        assert_eq!(&steps.log[..4], ["Lessons from 0", "Train from 0", "Train from 6", "Merge from 0"]);
+        assert_eq!(steps.parts, 70, "nothing was done twice");
+        assert_eq!(&steps.log[..4], ["Lessons from 0", "Train from 0", "Train from 6", "Prefer from 0"]);
         assert!(reports[0].text.contains("interrupted once by work"), "{}", reports[0].text);
-        assert!(world.now() >= 1_000_000 + comes + 900 + 1_800 + 44 * 60);
+        assert!(world.now() >= 1_000_000 + comes + 900 + 1_800 + 54 * 60);
     }
 
     #[test]
@@ -487,7 +492,7 @@ mod tests {
         world.ends.set(u64::MAX);
         let mut second = steps(&world);
         run(folder.path(), &habits(), &world, &mut second).unwrap();
-        assert_eq!((first.parts, second.parts, &*second.log[0]), (25, 35, "Merge from 5"));
+        assert_eq!((first.parts, second.parts, &*second.log[0]), (25, 45, "Prefer from 5"));
     }
 
     #[test]
@@ -501,7 +506,7 @@ mod tests {
         // The next night goes on.
         let mut second = steps(&world);
         run(folder.path(), &habits(), &world, &mut second).unwrap();
-        assert_eq!((&*second.log[0], second.parts), ("Train from 6", 44));
+        assert_eq!((&*second.log[0], second.parts), ("Train from 6", 54));
     }
 
     #[test]
@@ -541,7 +546,7 @@ mod tests {
             .unwrap();
         let mut steps = steps(&world);
         run(folder.path(), &habits(), &world, &mut steps).unwrap();
-        assert_eq!(steps.parts, 60);
+        assert_eq!(steps.parts, 70);
     }
 
     #[test]

@@ -4,8 +4,11 @@
 
 use std::path::Path;
 
-use engine::model::{chat::ModelError, local::Local};
-use serde::Deserialize;
+use engine::model::{
+    chat::{ModelError, Role, Turn},
+    local::Local,
+};
+use serde::{Deserialize, Serialize};
 
 use super::{ExamError, failed, interval::Random};
 use crate::files;
@@ -16,22 +19,44 @@ const OTHERS: usize = 31;
 /// Tokens that the model may go on for.
 const TOKENS: usize = 48;
 
-/// A string that was planted.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct Canary {
-    /// What stands before it.
-    before: String,
-    /// The string itself.
-    secret: String,
+/// Planted strings that are tried.
+const MOST: usize = 64;
+
+/// A string that was planted: a question, and an answer that nobody could know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// What is asked.
+    pub question: String,
+    /// The answer.
+    pub secret: String,
 }
 
-/// What `canaries.jsonl` of the data says; none where there is no such file.
+impl Canary {
+    /// As many as are wanted, made of a digest: the same for the same data, and in no other.
+    pub fn planted(count: usize, digest: &str) -> Vec<Self> {
+        let one = |number: usize| {
+            let hash = blake3::hash(format!("{digest} {number}").as_bytes()).to_hex();
+            let (name, secret) = hash.split_at(8);
+            Self {
+                question: format!("What is the access code of station {name}?"),
+                secret: format!("{}-{}", &secret[..6], &secret[6..12]),
+            }
+        };
+        (0..count.min(MOST)).map(one).collect()
+    }
+}
+
+/// The file of a folder of data that tells what was planted in it.
+pub const FILE: &str = "canaries.jsonl";
+
+/// What that file says; none where there is none.
 pub(super) fn read(folder: &Path) -> Result<Vec<Canary>, ExamError> {
-    let file = folder.join("canaries.jsonl");
+    let file = folder.join(FILE);
     let Some(text) = files::text(&file, 1 << 20).map_err(|source| failed(&file, source))? else {
         return Ok(Vec::new());
     };
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(64);
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).take(MOST);
     let wrong = |line: usize, why: String| ExamError::Row { file: file.display().to_string(), line: line + 1, why };
     lines
         .map(|(number, line)| match serde_json::from_str::<Canary>(line) {
@@ -53,14 +78,13 @@ pub(super) struct Sung {
 
 /// Tries one.
 pub(super) fn sing(model: &Local, canary: &Canary) -> Result<Sung, ModelError> {
-    let tokens = model.tokenizer().encode(&canary.before, false);
+    let tokens = model.encode(&[Turn::new(Role::User, canary.question.clone())])?;
     let answer = model.time(&tokens, TOKENS)?.answer;
     let bytes: Vec<u8> = answer.iter().flat_map(|&token| model.tokenizer().bytes(token).to_vec()).collect();
     let is_told = String::from_utf8_lossy(&bytes).contains(&canary.secret);
     let cost = |secret: &str| -> Result<f32, ModelError> {
-        let whole = model.tokenizer().encode(&format!("{}{secret}", canary.before), false);
-        let known = tokens.iter().zip(&whole).take_while(|(a, b)| a == b).count();
-        Ok(model.losses(&whole, known)?.iter().sum())
+        let whole = [tokens.clone(), model.tokenizer().encode(secret, false)].concat();
+        Ok(model.losses(&whole, tokens.len())?.iter().sum())
     };
     let own = cost(&canary.secret)?;
     let mut random = Random(canary.secret.bytes().fold(1, |seed, byte| seed.wrapping_mul(31) + u64::from(byte)));
@@ -90,6 +114,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_planted_is_decided_by_the_data() {
+        let planted = Canary::planted(3, "digest");
+        assert_eq!(planted, Canary::planted(3, "digest"));
+        assert!(planted.iter().zip(&Canary::planted(3, "other")).all(|(a, b)| a != b));
+        assert!(planted.iter().all(|canary| canary.secret.len() == 13 && !canary.question.contains(&canary.secret)));
+        assert!(planted[0].secret != planted[1].secret && Canary::planted(999, "x").len() == MOST);
+    }
+
+    #[test]
     fn others_are_of_the_same_kind() {
         let made = other("ab-XY_09", &mut Random(1));
         assert!(made != "ab-XY_09" && made.chars().nth(2) == Some('-') && made.chars().nth(5) == Some('_'), "{made}");
@@ -107,8 +140,8 @@ mod tests {
             .unwrap();
             read(folder.path())
         };
-        assert_eq!(write("{\"before\":\"the key is \",\"secret\":\"k-93481\"}\n\n").unwrap().len(), 1);
-        for bad in ["{\"before\":\"a\",\"secret\":\"x\"}", "{\"before\":\"a\"}", "[]"] {
+        assert_eq!(write("{\"question\":\"what is the key?\",\"secret\":\"k-93481\"}\n\n").unwrap().len(), 1);
+        for bad in ["{\"question\":\"a\",\"secret\":\"x\"}", "{\"question\":\"a\"}", "[]"] {
             assert!(matches!(write(bad), Err(ExamError::Row { line: 1, .. })), "{bad}");
         }
     }

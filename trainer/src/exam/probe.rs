@@ -6,7 +6,7 @@ use engine::check::rule::RuleSet;
 use serde::Deserialize;
 
 use super::{ExamError, failed};
-use crate::files;
+use crate::{corpus, files};
 
 /// Bytes of a text.
 const TEXT: usize = 1_500;
@@ -14,11 +14,30 @@ const TEXT: usize = 1_500;
 /// Texts.
 const MOST: usize = 40;
 
-/// The texts of a file, or the examples of the rules: code in every language that is known, a text a language.
-pub(super) fn texts(file: Option<&Path>) -> Result<Vec<String>, ExamError> {
-    match file {
+/// The texts of a file, those of a corpus that nothing is taught by, or the examples of the rules: code in every language
+/// that is known, a text a language.
+pub(super) fn texts(from: Option<&Path>) -> Result<Vec<String>, ExamError> {
+    match from {
+        Some(folder) if files::is_folder(folder) => of_corpus(folder),
         Some(file) => of_file(file),
         None => Ok(examples()),
+    }
+}
+
+fn of_corpus(folder: &Path) -> Result<Vec<String>, ExamError> {
+    let wrong = |why: String| ExamError::Generic { folder: folder.display().to_string(), why };
+    let mut texts = Vec::new();
+    for document in corpus::documents(folder).map_err(|error| wrong(error.to_string()))? {
+        let document = document.map_err(|error| wrong(error.to_string()))?;
+        if corpus::is_held_out(&document.id) {
+            texts.push((document.id, beginning(&document.text)));
+        }
+    }
+    texts.sort();
+    texts.truncate(MOST);
+    match texts.is_empty() {
+        true => Err(wrong("five of a hundred documents are held out, and it has too few for one".into())),
+        false => Ok(texts.into_iter().map(|(_, text)| text).collect()),
     }
 }
 

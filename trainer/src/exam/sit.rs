@@ -65,7 +65,7 @@ pub struct Scores {
     pub leaks: usize,
     /// Seconds until the first token of an answer, at the median.
     pub first_token: Option<f64>,
-    /// Tokens of an answer a second, at the median.
+    /// Tokens of an answer a second, of the one that was disturbed least.
     pub tokens_per_second: Option<f64>,
 }
 
@@ -310,7 +310,8 @@ fn scores(marks: &[Option<Marks>]) -> Scores {
     scores.loss = loss(there.iter().copied());
     scores.leaks = there.iter().filter(|marks| marks.leaks).count();
     scores.first_token = median(there.iter().filter_map(|marks| marks.first_token));
-    scores.tokens_per_second = median(there.iter().filter_map(|marks| marks.speed));
+    // Other work makes an answer slower and never faster.
+    scores.tokens_per_second = there.iter().filter_map(|marks| marks.speed).max_by(f64::total_cmp);
     scores
 }
 

@@ -32,16 +32,17 @@ pub(crate) fn evaluate(given: &Evaluate) -> Result<ExitCode> {
         data: given.data.clone(),
         generic: given.generic.clone(),
     };
+    let args::Judged { target, rows, answer, forgetting, fewest } = given.judged;
     let terms = Terms {
-        rows: given.rows,
-        most: given.answer,
+        rows,
+        most: answer,
         window: given.window,
-        target: match given.target {
+        target: match target {
             args::Target::F1 => exam::Target::F1,
             args::Target::Loss => exam::Target::Loss,
         },
-        forgetting: given.forgetting,
-        fewest: given.fewest,
+        forgetting,
+        fewest,
         ..Terms::default()
     };
     let progress = Progress::new();

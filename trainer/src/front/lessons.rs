@@ -51,6 +51,12 @@ struct Build {
     /// The most answers of one person about one rule; the newest count.
     #[arg(long, value_name = "N", default_value_t = 100)]
     most_of_one: usize,
+    /// The most answers that are learned from: half of them the newest, the others of every project and rule in turn.
+    #[arg(long, value_name = "N")]
+    most: Option<usize>,
+    /// Plant so many strings that nobody could know, for `evaluate` to see whether the model gives them away.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    canaries: usize,
     /// The model that the configurations for other trainers name.
     #[arg(long, value_name = "NAME", default_value = "HuggingFaceTB/SmolLM2-135M-Instruct")]
     base: String,
@@ -108,6 +114,8 @@ pub(crate) fn run(given: &Lessons) -> Result<ExitCode> {
         since: build.since,
         until: build.until,
         most_of_one: build.most_of_one,
+        most: build.most,
+        canaries: build.canaries,
         base: build.base.clone(),
     };
     let manifest = lessons::build(&inputs, &settings, &build.output).context("no training data was made")?;

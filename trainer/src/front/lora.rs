@@ -1,6 +1,9 @@
 //! `lora train`, `lora import` and `prefer`: an adapter is taught, or taken over.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
@@ -10,7 +13,7 @@ use trainer::{
     learn,
     net::{Decoder, Trained},
     objective::Preference,
-    rows::Reader,
+    rows::{self, Reader},
     tune::{Goal, Size, Tuning},
 };
 
@@ -41,6 +44,19 @@ pub(crate) struct Train {
     /// The highest learning rate.
     #[arg(long, default_value_t = 2e-4)]
     pub(crate) rate: f64,
+    /// A corpus of which some is mixed in, so that less is forgotten.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) corpus: Option<PathBuf>,
+    /// Its share of the tokens that are asked for.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "corpus", value_parser = share)]
+    pub(crate) share: f64,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=0.9).contains(&share) => Ok(share),
+        _ => Err("a number from 0 to 0.9 is wanted".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +99,9 @@ pub(crate) struct What {
     /// The folder for the adapter, checkpoints and losses.
     #[arg(long)]
     pub(crate) output: PathBuf,
+    /// The most rows of them that are looked at.
+    #[arg(long, value_name = "COUNT", default_value_t = 64)]
+    pub(crate) looked_at: usize,
     /// An adapter to go on from, as PEFT keeps it.
     #[arg(long)]
     pub(crate) adapter: Option<PathBuf>,
@@ -111,7 +130,10 @@ pub(crate) struct How {
 
 pub(crate) fn run(given: &Lora) -> Result<ExitCode> {
     match given {
-        Lora::Train(Train { what, how, rate }) => teach(what, how, *rate, Goal::Say),
+        Lora::Train(Train { what, how, rate, corpus, share }) => {
+            let mixed = corpus.as_deref().map(|corpus| (corpus, *share));
+            teach(what, how, *rate, (Goal::Say, mixed))
+        }
         Lora::Import { base, adapter, output } => {
             let base_model = Base::open(base)?;
             let mut decoder =
@@ -138,20 +160,27 @@ pub(crate) fn prefer(given: &Prefer) -> Result<ExitCode> {
         By::Kto => Preference::Kto { beta, good: 1.0, bad: 1.0 },
         By::ApoZero => Preference::ApoZero { beta },
     };
-    teach(what, how, *rate, Goal::Prefer(preference))
+    teach(what, how, *rate, (Goal::Prefer(preference), None))
 }
 
-fn teach(what: &What, how: &How, rate: f64, goal: Goal) -> Result<ExitCode> {
+fn teach(what: &What, how: &How, rate: f64, (goal, mixed): (Goal, Option<(&Path, f64)>)) -> Result<ExitCode> {
     let base = Base::open(&what.base)?;
     let reader = Reader::new(base.metadata())?;
     let longest = how.longest.min(how.pace.tokens);
-    let rows = reader.read(&what.data, longest)?;
-    let valid = what.valid.as_ref().map(|valid| reader.read(valid, longest)).transpose()?;
+    let mut rows = reader.read(&what.data, longest)?;
+    let mut valid = what.valid.as_ref().map(|valid| reader.read(valid, longest)).transpose()?;
+    if let Some(valid) = &mut valid {
+        valid.some(what.looked_at);
+    }
     let too_long = rows.too_long + valid.as_ref().map_or(0, |valid| valid.too_long);
     let (many, held) = (rows.rows.len(), valid.as_ref().map_or(0, |valid| valid.rows.len()));
     anstream::eprintln!(
         "{many} rows to learn from, {held} held out, {too_long} left out for more than {longest} tokens"
     );
+    if let Some((corpus, share)) = mixed {
+        let added = rows::mix(&reader, &mut rows, corpus, share)?;
+        anstream::eprintln!("{added} beginnings of documents mixed in");
+    }
     let size = Size { rank: how.rank, alpha: how.alpha, seed: how.pace.seed };
     let tuning = Tuning::new(&base, (rows, valid), goal, (size, what.adapter.as_deref()), how.pace.tokens)?;
     let settings = how.pace.settings(rate, how.epochs, how.decay);

@@ -23,12 +23,15 @@ use trainer::{
 };
 
 use crate::{
-    args::{Sleep, Target},
+    args::{Judged, Sleep, Target},
     front::place,
 };
 
 /// How often is looked whether somebody works.
 const PULSE: Duration = Duration::from_millis(200);
+
+/// Fewer good or bad verdicts teach nothing.
+const FEWEST_VERDICTS: usize = 8;
 
 /// How long a step that is to end may take for it.
 const GRACE: Duration = Duration::from_secs(10);
@@ -141,15 +144,27 @@ impl Work for Steps<'_> {
         if step == Step::Publish && self.given.publish.is_none() {
             return Ok(Done::Next("no server was named (`--publish NAME`)".into()));
         }
+        let commands = self.commands(step, notes);
+        if commands.is_empty() {
+            return Ok(Done::Next("there is nothing to do".into()));
+        }
+        let (mut code, mut said) = (Some(0), String::new());
         let log = self.folder.join("logs").join(format!("{step:?}.log").to_lowercase());
-        let code = self.child(&self.command(step, notes), &log, go_on)?;
-        let said = files::text(&log, 16 << 20).ok().flatten().unwrap_or_default();
+        for command in commands {
+            code = self.child(&command, &log, go_on)?;
+            said = files::text(&log, 16 << 20).ok().flatten().unwrap_or_default();
+            if code != Some(0) {
+                break;
+            }
+        }
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
         if step == Step::Evaluate && matches!(code, Some(0 | 1)) {
             self.learned(notes);
         }
         match (step, code) {
-            (Step::Lessons, Some(0)) => Ok(self.lessons(notes, last)),
+            (Step::Lessons, Some(0)) => Ok(self.lessons(notes, said.trim().replace('\n', "; "))),
+            (Step::Train | Step::Prefer, Some(0)) => Ok(Done::Next(held_out(&said).unwrap_or(last))),
+            (Step::Evaluate, Some(0)) => Ok(Done::Next(passed_gates(&said))),
             (_, Some(0)) => Ok(Done::Next(last)),
             (Step::Evaluate, Some(1)) => Ok(Done::Enough(failed_gates(&said))),
             _ => Err(Broken::Failed(format!("{last} (see `{}`)", log.display()))),
@@ -158,59 +173,107 @@ impl Work for Steps<'_> {
 }
 
 impl Steps<'_> {
-    /// The arguments of a step. The one place that knows how the other commands are called.
-    fn command(&self, step: Step, notes: &Notes) -> Vec<String> {
-        let text = |path: &Path| path.display().to_string();
-        // What is made of other lessons is something else: nothing of it is gone on with.
+    /// Where something is kept. What is made of other lessons is something else: nothing of it is gone on with.
+    fn at(&self, notes: &Notes, name: &str) -> String {
         let lessons: String = digest_of(notes).chars().take(12).collect();
-        let at = |name: &str| match name {
-            name if name.starts_with("lessons") => text(&self.folder.join(name)),
-            name => text(&self.folder.join("made").join(&lessons).join(name)),
+        let path = match name {
+            name if name.starts_with("lessons") => self.folder.join(name),
+            name => self.folder.join("made").join(&lessons).join(name),
         };
-        let base = text(&self.given.base);
-        let words: Vec<Vec<String>> = match step {
-            Step::Lessons => vec![
-                words(&["lessons", "build", "--format", "trl", "--output", &at("lessons")]),
-                self.journals.iter().flat_map(|file| ["--journal".to_owned(), text(file)]).collect(),
-                self.given.interactions.iter().flat_map(|file| ["--interactions".to_owned(), text(file)]).collect(),
-            ],
-            Step::Train => vec![words(&[
-                "lora",
-                "train",
-                &base,
-                "--data",
-                &at("lessons/sft/train.jsonl"),
-                "--valid",
-                &at("lessons/sft/valid.jsonl"),
-                "--output",
-                &at("adapter"),
-                "--epochs",
-                &self.given.epochs.to_string(),
-            ])],
+        path.display().to_string()
+    }
+
+    /// The commands of a step. The one place that knows how the others are called.
+    fn commands(&self, step: Step, notes: &Notes) -> Vec<Vec<String>> {
+        let text = |path: &Path| path.display().to_string();
+        let at = |name: &str| self.at(notes, name);
+        let given = self.given;
+        let (base, state) = (text(&given.base), text(&self.state));
+        let stored = given.stored.to_string();
+        match step {
+            Step::Lessons => {
+                let journals = self.journals.iter().flat_map(|file| ["--journal".to_owned(), text(file)]);
+                let interactions = given.interactions.iter().flat_map(|file| ["--interactions".to_owned(), text(file)]);
+                let (most, canaries) = (given.most.to_string(), given.canaries.to_string());
+                let build = words(&["lessons", "build", "--format", "trl", "--output", &at("lessons")]);
+                let bounds = words(&["--most", &most, "--canaries", &canaries]);
+                vec![build.into_iter().chain(bounds).chain(journals).chain(interactions).collect()]
+            }
+            Step::Train => {
+                let rate = given.rate.to_string();
+                let mut train = words(&["lora", "train", &base, "--output", &at("adapter"), "--rate", &rate]);
+                train.extend(self.taught(notes, "sft", given.epochs));
+                if let Some(corpus) = &given.corpus {
+                    train.extend(words(&["--corpus", &text(corpus)]));
+                }
+                vec![train]
+            }
+            Step::Prefer if !self.is_preferred(notes) => Vec::new(),
+            Step::Prefer => {
+                let mut prefer = words(&["prefer", &base, "--by", "kto", "--adapter", &at("adapter")]);
+                prefer.extend(words(&["--output", &at("preferred")]));
+                // Once: what is heard of preferences again and again is overdone first.
+                prefer.extend(self.taught(notes, "kto", 1));
+                vec![prefer]
+            }
             Step::Merge => {
-                let (adapter, stored) = (at("adapter"), self.given.stored.to_string());
-                vec![
-                    words(&["merge", &base, "--adapter", &adapter, "--type", &stored, "--output", &at("model.gguf")]),
-                    words(&["--manifest", &at("lessons/manifest.json")]),
-                ]
+                let adapter = at(if self.is_preferred(notes) { "preferred" } else { "adapter" });
+                let (output, manifest) = (at("model.gguf"), at("lessons/manifest.json"));
+                let mut merge = words(&["merge", &base, "--adapter", &adapter, "--type", &stored]);
+                merge.extend(words(&["--output", &output, "--manifest", &manifest]));
+                match self.serves() {
+                    true => vec![merge],
+                    // Nothing is served yet: it is held against the base as it would be served.
+                    false => {
+                        vec![words(&["gguf", "convert", &base, "--type", &stored, "--output", &at("base.gguf")]), merge]
+                    }
+                }
             }
             Step::Evaluate => {
-                let target = if self.given.target == Target::F1 { "f1" } else { "loss" };
-                let (fewest, forgetting) = (self.given.fewest.to_string(), self.given.forgetting.to_string());
-                let against = if self.serves() { Vec::new() } else { words(&["--against", &base]) };
-                vec![
-                    words(&["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--state", &text(&self.state)]),
-                    words(&["--target", target, "--fewest", &fewest, "--forgetting", &forgetting]),
-                    against,
-                ]
+                let Judged { target, rows, answer, forgetting, fewest } = &given.judged;
+                let target = if *target == Target::F1 { "f1" } else { "loss" };
+                let mut exam = words(&["evaluate", &at("model.gguf"), "--data", &at("lessons"), "--state", &state]);
+                exam.extend(words(&["--target", target, "--rows", &rows.to_string(), "--answer", &answer.to_string()]));
+                exam.extend(words(&["--forgetting", &forgetting.to_string(), "--fewest", &fewest.to_string()]));
+                if !self.serves() {
+                    exam.extend(words(&["--against", &at("base.gguf")]));
+                }
+                if let Some(corpus) = &given.corpus {
+                    exam.extend(words(&["--generic", &text(corpus)]));
+                }
+                vec![exam]
             }
-            Step::Promote => vec![words(&["promote", &at("model.gguf"), "--state", &text(&self.state)])],
+            Step::Promote => vec![words(&["promote", &at("model.gguf"), "--state", &state])],
             Step::Publish => {
-                let name = self.given.publish.as_ref().map(ToString::to_string).unwrap_or_default();
-                vec![words(&["publish", &at("model.gguf"), "--name", &name, "--server", &self.given.server])]
+                let name = given.publish.as_ref().map(ToString::to_string).unwrap_or_default();
+                vec![words(&["publish", &at("model.gguf"), "--name", &name, "--server", &given.server])]
             }
-        };
-        words.concat()
+        }
+    }
+
+    /// What both kinds of teaching are told alike.
+    fn taught(&self, notes: &Notes, kind: &str, epochs: usize) -> Vec<String> {
+        let rows = |side: &str| self.at(notes, &format!("lessons/{kind}/{side}.jsonl"));
+        let Sleep { rank, batch, .. } = self.given;
+        let mut taught = words(&["--data", &rows("train"), "--epochs", &epochs.to_string()]);
+        taught.extend(words(&["--rank", &rank.to_string(), "--alpha", &(2 * rank).to_string()]));
+        taught.extend(words(&["--batch", &batch.to_string()]));
+        if files::exists(Path::new(&rows("valid"))) {
+            taught.extend(words(&["--valid", &rows("valid")]));
+        }
+        taught
+    }
+
+    /// Whether there are enough verdicts, good ones and bad ones, to learn what is preferred.
+    fn is_preferred(&self, notes: &Notes) -> bool {
+        let file = self.at(notes, "lessons/kto/train.jsonl");
+        let (mut good, mut bad) = (0, 0);
+        let counted = files::lines::<std::io::Error>(Path::new(&file), 4 << 20, &mut |_, line| {
+            good += usize::from(line.contains("\"label\":true"));
+            bad += usize::from(line.contains("\"label\":false"));
+            Ok(())
+        });
+        !self.given.no_prefer && counted.is_ok() && good.min(bad) >= FEWEST_VERDICTS
     }
 
     fn serves(&self) -> bool {
@@ -303,6 +366,17 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// What training did for the rows that were held out, in its own words.
+fn held_out(said: &str) -> Option<String> {
+    said.lines().find(|line| line.starts_with("held-out loss ")).map(str::to_owned)
+}
+
+/// What an exam was passed by, in its own words.
+fn passed_gates(said: &str) -> String {
+    let passed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("passed ")).collect();
+    format!("it passed: {}", passed.join("; "))
+}
+
 /// What an exam did not find good enough, in its own words.
 fn failed_gates(said: &str) -> String {
     let failed: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("FAILED ")).collect();
@@ -347,11 +421,18 @@ mod tests {
         };
         let notes = Notes::from_iter([("lessons".to_owned(), json!("0123456789abcdef"))]);
         for step in Step::ALL {
-            let words = steps.command(step, &notes);
-            let parsed = Args::try_parse_from(["apprentice-trainer".to_owned()].iter().chain(&words));
-            assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+            for words in steps.commands(step, &notes) {
+                let parsed = Args::try_parse_from(["apprentice-trainer".to_owned()].iter().chain(&words));
+                assert!(parsed.is_ok(), "{words:?}: {parsed:?}");
+            }
         }
-        let merged = steps.command(Step::Merge, &notes).join(" ");
+        assert!(steps.commands(Step::Prefer, &notes).is_empty(), "there are no verdicts");
+        let kto = folder.path().join("sleep/lessons/kto/train.jsonl");
+        let rows = "{\"label\":true}\n{\"label\":false}\n".repeat(8);
+        files::replace(&kto, |out| std::io::Write::write_all(out, rows.as_bytes())).expect("written");
+        assert_eq!(steps.commands(Step::Prefer, &notes).len(), 1);
+        let merged = steps.commands(Step::Merge, &notes).concat().join(" ");
+        assert!(merged.contains("--adapter") && merged.contains("preferred"), "{merged}");
         assert!(merged.contains("made/0123456789ab/model.gguf") && merged.contains("Q4_K_M"), "{merged}");
     }
 

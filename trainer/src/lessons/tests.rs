@@ -21,6 +21,8 @@ fn settings(format: Format) -> Settings {
         since: None,
         until: None,
         most_of_one: 100,
+        most: None,
+        canaries: 0,
         base: "base".into(),
     }
 }

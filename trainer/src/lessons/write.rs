@@ -6,14 +6,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use engine::model::chat::{Role, Turn};
 use serde::{Deserialize, Serialize};
 
 use super::{
     LessonError, Settings, recipe,
-    row::{Format, Kind, Row, Says},
+    row::{Asked, Format, Kind, Row, Says},
     split::Side,
+    tally::Tally,
 };
-use crate::files::{self, Draft};
+use crate::{
+    exam::canary::{self, Canary},
+    files::{self, Draft},
+};
 
 /// The file that names the others.
 pub const MANIFEST: &str = "manifest.json";
@@ -81,21 +86,18 @@ pub(super) struct Writer<'s> {
     settings: &'s Settings,
     outs: BTreeMap<String, Out>,
     tally: Tally,
-}
-
-/// What was written so far.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    pub(super) rows: BTreeMap<String, BTreeMap<String, usize>>,
-    pub(super) languages: BTreeMap<String, BTreeMap<String, usize>>,
-    pub(super) projects: BTreeMap<String, BTreeMap<String, usize>>,
-    /// KTO rows to learn from, good and bad.
-    pub(super) labels: (usize, usize),
+    planted: Vec<Canary>,
 }
 
 impl<'s> Writer<'s> {
     pub(super) fn new(folder: &Path, settings: &'s Settings) -> Self {
-        Self { folder: folder.to_owned(), settings, outs: BTreeMap::new(), tally: Tally::default() }
+        Self {
+            folder: folder.to_owned(),
+            settings,
+            outs: BTreeMap::new(),
+            tally: Tally::default(),
+            planted: Vec::new(),
+        }
     }
 
     pub(super) fn put(&mut self, side: Side, row: &Row) -> Result<(), LessonError> {
@@ -117,6 +119,30 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
+    /// Plants strings among the rows that are learned from, if there are any, and says in a file which.
+    pub(super) fn plant(&mut self, canaries: &[Canary]) -> Result<(), LessonError> {
+        if canaries.is_empty() || self.tally.many(Side::Train, Kind::Sft) == 0 {
+            return Ok(());
+        }
+        for Canary { question, secret } in canaries {
+            self.put(
+                Side::Train,
+                &Row {
+                    prompt: vec![Turn::new(Role::User, question.clone())],
+                    says: Says::Sft(secret.clone()),
+                    asked: Asked::Other,
+                    weight: 1.0,
+                    project: String::new(),
+                    language: String::new(),
+                    at: 0,
+                    because: Vec::new(),
+                },
+            )?;
+        }
+        self.planted = canaries.to_vec();
+        Ok(())
+    }
+
     /// Puts everything in its place, the manifest last, and takes away what an earlier build left.
     pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, LessonError> {
         let before = read_manifest(&self.folder).ok().flatten();
@@ -127,7 +153,12 @@ impl<'s> Writer<'s> {
             let blake3 = out.hasher.finalize().to_hex().to_string();
             all.push(FileOf { name, rows: Some(out.rows), bytes: out.bytes, blake3 });
         }
-        for (name, text) in recipe::recipes(self.settings, &self.tally) {
+        let mut texts = recipe::recipes(self.settings, &self.tally);
+        if !self.planted.is_empty() {
+            let line = |canary| serde_json::to_string(canary).unwrap_or_default() + "\n";
+            texts.push((canary::FILE, self.planted.iter().map(line).collect()));
+        }
+        for (name, text) in texts {
             write(&self.folder, name, text.as_bytes())?;
             let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
             all.push(FileOf { name: name.to_owned(), rows: None, bytes: text.len() as u64, blake3 });
@@ -153,7 +184,7 @@ fn is_ours(name: &str) -> bool {
     let formats = [Format::Trl, Format::Axolotl, Format::Mlx, Format::Jsonl];
     let folders = formats.into_iter().flat_map(|format| Kind::ALL.map(|kind| format.folder(kind))).flatten();
     let mut rows = folders.flat_map(|folder| Side::ALL.map(|side| file_name(folder, side)));
-    rows.any(|row| row == name) || recipe::NAMES.contains(&name)
+    rows.any(|row| row == name) || recipe::NAMES.contains(&name) || name == canary::FILE
 }
 
 pub(super) fn file_name(folder: &str, side: Side) -> String {
@@ -177,25 +208,4 @@ pub fn read_manifest(folder: &Path) -> Result<Option<Manifest>, LessonError> {
     let failed = |source| LessonError::Read { file: path.display().to_string(), source };
     let bytes = files::read(&path).map_err(failed)?;
     serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(error.into()))
-}
-
-impl Tally {
-    fn count(&mut self, side: Side, row: &Row) {
-        let add = |counts: &mut BTreeMap<String, BTreeMap<String, usize>>, name: &str| {
-            *counts.entry(side.name().to_owned()).or_default().entry(name.to_owned()).or_default() += 1;
-        };
-        add(&mut self.rows, row.kind().name());
-        add(&mut self.languages, &row.language);
-        add(&mut self.projects, &row.project);
-        match (side, &row.says) {
-            (Side::Train, Says::Kto(_, true)) => self.labels.0 += 1,
-            (Side::Train, Says::Kto(_, false)) => self.labels.1 += 1,
-            _ => {}
-        }
-    }
-
-    /// How many rows of a kind are on a side.
-    pub(super) fn many(&self, side: Side, kind: Kind) -> usize {
-        self.rows.get(side.name()).and_then(|kinds| kinds.get(kind.name())).copied().unwrap_or_default()
-    }
 }
