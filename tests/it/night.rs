@@ -66,8 +66,8 @@ fn a_night_makes_a_better_model_and_it_is_asked_the_next_day() {
     let server = Ollama::start(&repo.home());
     let base = base.display().to_string();
     let night = ["sleep", "--base", &base, "--once", "--idle", "0s", "--target", "loss"];
-    let small = ["--most", "40", "--epochs", "1", "--rate", "5e-4", "--rank", "8", "--batch", "8"];
-    let exam_of = ["--rows", "24", "--answer", "32"];
+    let small = ["--most", "20", "--epochs", "1", "--rate", "5e-4", "--rank", "8", "--batch", "8"];
+    let exam_of = ["--rows", "16", "--fewest", "16", "--answer", "32", "--canaries", "2"];
     let address = server.as_ref().map(|server| server.address.clone());
     let publish = address.iter().flat_map(|address| ["--publish", "reviewer", "--server", address.as_str()]);
     let command: Vec<&str> = night.into_iter().chain(small).chain(exam_of).chain(publish).collect();

@@ -1,5 +1,5 @@
 //! How long does a step take, with SmolLM2-135M's shapes?
-//!   cargo run --release -p apprentice-trainer --example step_speed -- lora|gpt TOKENS [STEPS]
+//!   cargo run --release -p apprentice-trainer --example step_speed -- lora|gpt TOKENS [STEPS [recompute]]
 //!
 //! One text of so many tokens, of which the second half is asked for; forward, backward, AdamW. benches/step_speed.py does
 //! the same with PyTorch.
@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use candle_core::{DType, Device, Tensor, Var, quantized::gguf_file::Value};
+use candle_core::{DType, Device, Tensor, Var, backprop::GradStore, quantized::gguf_file::Value};
 use engine::model::local::shape::Shape;
 use trainer::{
     adapter::Adapter,
@@ -23,6 +23,7 @@ struct Steps {
     variables: Vec<(String, Var)>,
     names: Vec<String>,
     batch: Batch,
+    recomputes: bool,
 }
 
 impl Task for Steps {
@@ -38,8 +39,14 @@ impl Task for Steps {
     fn weight(&self, _: usize) -> f64 {
         self.batch.targets.len() as f64
     }
-    fn loss(&self, _: &[usize]) -> Result<Tensor, NetError> {
-        Ok(self.decoder.surprise(&self.batch, Pass::Learn)?.sum_all()?)
+    fn learn(&self, _: &[usize], scale: f64) -> Result<(Tensor, GradStore), NetError> {
+        let sum = |surprise: Tensor| -> Result<Tensor, NetError> { Ok((surprise.sum_all()? * scale)?) };
+        if self.recomputes {
+            return self.decoder.learn(&self.batch, &sum);
+        }
+        let loss = sum(self.decoder.surprise(&self.batch, Pass::Learn)?)?;
+        let grads = loss.backward()?;
+        Ok((loss, grads))
     }
     fn held_out(&self) -> Result<Option<f64>, NetError> {
         Ok(None)
@@ -96,7 +103,8 @@ fn main() {
     let ids: Vec<u32> = (0..tokens as u32).map(|n| n.wrapping_mul(2_654_435_761) % 49_152).collect();
     let targets = (tokens / 2..tokens).map(|at| (at - 1, ids[at])).collect();
     let batch = Batch { tokens: ids, pieces: vec![Piece { length: tokens, after: None }], targets };
-    let task = Steps { decoder, variables, names: (0..steps).map(|n| n.to_string()).collect(), batch };
+    let recomputes = argument(4).as_deref() == Some("recompute");
+    let task = Steps { decoder, variables, names: (0..steps).map(|n| n.to_string()).collect(), batch, recomputes };
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings {
         rate: 2e-4,

@@ -9,7 +9,7 @@ mod words;
 
 use std::cell::RefCell;
 
-use candle_core::{DType, Tensor, Var, quantized::gguf_file::Value};
+use candle_core::{DType, Tensor, Var, backprop::GradStore, quantized::gguf_file::Value};
 use engine::model::local::{gguf::Metadata, shape::Shape};
 
 pub use folder::save;
@@ -115,6 +115,7 @@ pub struct Reading {
     digest: String,
     /// The last batch, to be filled anew.
     room: RefCell<Batch>,
+    recomputes: bool,
 }
 
 impl Reading {
@@ -154,7 +155,13 @@ impl Reading {
             }
         }
         let digest = digest.finalize().to_hex().to_string();
-        Ok(Self { decoder, variables, names, texts, held_out: held, tokens, digest, room: RefCell::default() })
+        let room = RefCell::default();
+        Ok(Self { decoder, variables, names, texts, held_out: held, tokens, digest, room, recomputes: false })
+    }
+
+    /// The same with layers computed again on the way back, [`Decoder::learn`]: what is learned is the same.
+    pub fn recomputing(self, recomputes: bool) -> Self {
+        Self { recomputes, ..self }
     }
 
     /// The model.
@@ -193,8 +200,16 @@ impl Task for Reading {
         (self.texts[row].len() - 1) as f64
     }
 
-    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError> {
-        self.surprise(&mut rows.iter().map(|&row| &self.texts[row]), Pass::Learn)
+    fn learn(&self, rows: &[usize], scale: f64) -> Result<(Tensor, GradStore), NetError> {
+        let mut texts = rows.iter().map(|&row| &self.texts[row]);
+        if self.recomputes {
+            let mut batch = Batch::default();
+            texts.for_each(|text| batch.read(text));
+            return self.decoder.learn(&batch, &|surprise| Ok((surprise.sum_all()? * scale)?));
+        }
+        let loss = (self.surprise(&mut texts, Pass::Learn)? * scale)?;
+        let grads = loss.backward()?;
+        Ok((loss, grads))
     }
 
     fn held_out(&self) -> Result<Option<f64>, NetError> {

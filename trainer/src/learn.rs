@@ -62,11 +62,11 @@ pub trait Task {
     /// What a row's loss is divided by, together with those of the other rows of its step.
     fn weight(&self, row: usize) -> f64;
 
-    /// The loss of some rows, summed up.
+    /// The loss of some rows, summed up and multiplied with `scale`, and its gradients by what may be changed.
     ///
     /// # Errors
     /// [`NetError`].
-    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError>;
+    fn learn(&self, rows: &[usize], scale: f64) -> Result<(Tensor, GradStore), NetError>;
 
     /// The mean loss of what is held out; none where nothing is.
     ///
@@ -257,14 +257,13 @@ impl Run<'_> {
         let mut loss = 0.0;
         self.optimizer.begin();
         for part in parts(&rows, self.settings.tokens, &|rows| self.task.room(rows)) {
-            let one = (self.task.loss(&part)? * (1.0 / weight.max(1e-12)))?;
+            let (one, grads) = self.task.learn(&part, 1.0 / weight.max(1e-12))?;
             let value = f64::from(one.to_dtype(candle_core::DType::F32)?.to_scalar::<f32>()?);
             if !value.is_finite() {
                 let names: Vec<&str> = part.iter().map(|&row| &*self.task.rows()[row]).collect();
                 return Err(LearnError::NotANumber { step, rate, rows: names.join(", ") });
             }
             loss += value;
-            let grads: GradStore = one.backward()?;
             self.optimizer.take(&self.variables, &grads)?;
         }
         let norm = self.optimizer.step(rate, self.settings.clip, self.settings.decay, &self.variables)?;

@@ -195,7 +195,8 @@ pub fn promote(home: &Home, file: &Path, exam: Exam, at: u64) -> Result<Models, 
     if digests.blake3 != exam.artefact() {
         return Err(PromotionError::Other(file.display().to_string()));
     }
-    let entry = Entry { file: home.keep(file, exam.artefact())?, blake3: digests.blake3, is_passed: true, at };
+    let kept = home.keep(file, exam.artefact())?;
+    let entry = Entry { file: kept, blake3: digests.blake3, is_passed: true, at };
     match models.incumbent.take() {
         Some(incumbent) if incumbent.blake3 == entry.blake3 => models.incumbent = Some(incumbent),
         Some(incumbent) if incumbent.blake3 != exam.against() => {
@@ -232,19 +233,27 @@ pub fn rollback(home: &Home, why: &str, at: u64) -> Result<Models, PromotionErro
 }
 
 impl Home {
-    /// The file under a name of its own, so that what is served stays when its maker writes the next one.
+    /// The file under a name of its own, with its card, so that what is served stays when its maker writes the next one.
     fn keep(&self, file: &Path, blake3: &str) -> Result<PathBuf, PromotionError> {
         let to = self.folder.join("models").join(format!("{blake3}.gguf"));
-        files::link(file, &to).map_err(|source| failed(&to, source))?;
+        for kind in ["gguf", "card.json", "card.md"] {
+            let (from, to) = (file.with_extension(kind), to.with_extension(kind));
+            let from = if kind == "gguf" { file } else { &from };
+            if kind == "gguf" || files::exists(from) {
+                files::link(from, &to).map_err(|source| failed(&to, source))?;
+            }
+        }
         Ok(to)
     }
 
-    /// Removes files that are neither served nor were just before. One that cannot be removed costs room, and no more.
+    /// Removes models that are neither served nor were just before, with their cards. What cannot be removed costs room,
+    /// and no more.
     fn clear(&self, models: &Models) {
-        let kept: Vec<&PathBuf> =
-            [&models.incumbent, &models.previous].into_iter().flatten().map(|one| &one.file).collect();
+        let kept: Vec<&str> =
+            [&models.incumbent, &models.previous].into_iter().flatten().map(|one| &*one.blake3).collect();
         for file in files::below(&self.folder.join("models"), 0).unwrap_or_default() {
-            if !kept.contains(&&file) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if !kept.iter().any(|digest| name.starts_with(digest)) {
                 let _ = files::remove(&file);
             }
         }
@@ -301,13 +310,16 @@ mod tests {
         let case = case();
         for (name, against) in [("one", "base"), ("two", "one"), ("three", "two")] {
             let (file, exam) = case.model(name, against);
+            files::replace(&file.with_extension("card.json"), |out| std::io::Write::write_all(out, b"{}")).unwrap();
             promote(&case.home, &file, exam, 7).unwrap();
             // Its maker writes the next one over it.
             files::replace(&file, |out| std::io::Write::write_all(out, b"other")).unwrap();
         }
         let models = case.home.models().unwrap();
         assert_eq!(names(&models), (Some("three".into()), Some("two".into())));
-        assert_eq!(files::below(&case.home.folder().join("models"), 0).unwrap().len(), 2, "the oldest is gone");
+        let kept = files::below(&case.home.folder().join("models"), 0).unwrap();
+        let of = |end: &str| kept.iter().filter(|file| file.to_string_lossy().ends_with(end)).count();
+        assert_eq!((of(".gguf"), of(".card.json"), kept.len()), (2, 2, 4), "the oldest is gone, with its card");
         let back = rollback(&case.home, "people said so", 8).unwrap();
         assert_eq!(names(&back), (Some("two".into()), Some("three".into())));
         assert_eq!(names(&rollback(&case.home, "a mistake", 9).unwrap()), (Some("three".into()), Some("two".into())));

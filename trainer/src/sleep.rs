@@ -146,10 +146,14 @@ struct Night {
     step: Option<Step>,
     /// Seconds worked so far.
     worked: u64,
+    /// Of these, at the step that is next.
+    #[serde(default)]
+    took: u64,
     /// How often it was interrupted.
     interrupted: u32,
     notes: Notes,
-    told: Vec<(Step, String)>,
+    /// What came of each step, and the seconds it took.
+    told: Vec<(Step, String, u64)>,
 }
 
 /// How a night ended.
@@ -230,27 +234,31 @@ impl Sleeper<'_> {
         }
         let ended = loop {
             let Some(step) = night.step else { break Ok(()) };
-            match self.step(&mut night, step, work)? {
+            let done = self.step(&mut night, step, work)?;
+            let took = std::mem::take(&mut night.took);
+            match done {
                 Ok(Done::Next(what)) => {
-                    night.told.push((step, what));
+                    night.told.push((step, what, took));
                     night.step = step.next();
                 }
                 Ok(Done::Enough(why)) => {
-                    night.told.push((step, why));
+                    night.told.push((step, why, took));
                     night.step = None;
                 }
                 Err(Broken::Stopped(Stop::Work)) => {
+                    night.took = took;
                     night.interrupted += 1;
                     self.keep(&night)?;
                     self.idle()?;
                     continue;
                 }
                 Err(Broken::Stopped(Stop::Told)) => {
+                    night.took = took;
                     self.keep(&night)?;
                     return Err(SleepError::Ended);
                 }
                 Err(broken) => {
-                    night.told.push((step, broken.to_string()));
+                    night.told.push((step, broken.to_string(), took));
                     break Err(broken);
                 }
             }
@@ -286,7 +294,9 @@ impl Sleeper<'_> {
             if spent > self.habits.budget.as_secs() { Err(Stop::Time) } else { Ok(()) }
         };
         let done = go_on().map_err(Broken::Stopped).and_then(|()| work.run(step, &mut night.notes, &go_on));
-        night.worked = before + self.world.now().saturating_sub(began);
+        let took = self.world.now().saturating_sub(began);
+        night.worked = before + took;
+        night.took += took;
         Ok(done)
     }
 
@@ -328,15 +338,15 @@ impl Sleeper<'_> {
 
 impl Night {
     fn report(&self, broken: Option<&Broken>) -> Report {
-        let is_published = self.told.iter().any(|(step, _)| *step == Step::Publish) && broken.is_none();
+        let is_published = self.told.iter().any(|(step, ..)| *step == Step::Publish) && broken.is_none();
         let end = match (broken, is_published) {
             (Some(broken), _) => format!("It ended early: {broken}. What was served before is still served."),
             (None, true) => "A new model is served.".to_owned(),
             (None, false) => "No new model is served; what was served before is still served.".to_owned(),
         };
         let mut text = format!("# One night's training\n\n{end}\n\n");
-        for (step, what) in &self.told {
-            text.push_str(&format!("- {}: {what}\n", step.words()));
+        for (step, what, took) in &self.told {
+            text.push_str(&format!("- {} ({}): {what}\n", step.words(), minutes(*took)));
         }
         text.push_str(&format!("\nWorked for {}", minutes(self.worked)));
         if self.interrupted > 0 {
@@ -458,13 +468,13 @@ mod tests {
 
         A new model is served.
 
-        - making lessons of answers: 10 parts
-        - training an adapter: 10 parts
-        - teaching it what is preferred: 10 parts
-        - merging it into the base: 10 parts
-        - examining it: 10 parts
-        - promoting it: 10 parts
-        - publishing it: 10 parts
+        - making lessons of answers (10 min): 10 parts
+        - training an adapter (10 min): 10 parts
+        - teaching it what is preferred (10 min): 10 parts
+        - merging it into the base (10 min): 10 parts
+        - examining it (10 min): 10 parts
+        - promoting it (10 min): 10 parts
+        - publishing it (10 min): 10 parts
 
         Worked for 70 min.
         ");
@@ -536,7 +546,8 @@ mod tests {
         let taken = run(folder.path(), &habits(), &world, &mut steps(&world)).unwrap_err();
         assert!(matches!(&taken, SleepError::Taken(Some(who)) if *who == std::process::id().to_string()), "{taken}");
         drop(held);
-        assert!(run(folder.path(), &habits(), &world, &mut steps(&world)).is_ok());
+        let after = run(folder.path(), &habits(), &world, &mut steps(&world));
+        assert!(after.is_ok(), "{after:?}");
     }
 
     #[test]

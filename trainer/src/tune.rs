@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path};
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Tensor, Var, backprop::GradStore};
 
 use crate::{
     adapter::{Adapter, AdapterError},
@@ -36,6 +36,7 @@ pub struct Tuning {
     before: [Vec<Vec<f64>>; 2],
     digest: String,
     tokens: usize,
+    recomputes: bool,
 }
 
 /// Why it cannot be taught.
@@ -125,6 +126,7 @@ impl Tuning {
             before: Default::default(),
             digest,
             tokens,
+            recomputes: false,
         };
         if let Goal::Prefer(_) = goal {
             let of = |rows: &[Row]| -> Result<Vec<Vec<f64>>, NetError> {
@@ -133,6 +135,11 @@ impl Tuning {
             tuning.before = [of(&tuning.rows)?, of(&tuning.held_out)?];
         }
         Ok(tuning)
+    }
+
+    /// The same with layers computed again on the way back, [`Decoder::learn`]: what is learned is the same.
+    pub fn recomputing(self, recomputes: bool) -> Self {
+        Self { recomputes, ..self }
     }
 
     /// What was learned, together with what had been learned before.
@@ -172,23 +179,14 @@ impl Tuning {
 
     fn likely(&self, texts: &[&Text], pass: Pass) -> Result<Tensor, NetError> {
         let (batch, targets) = batch(texts);
-        let surprise = self.decoder.surprise(&batch, pass)?;
-        let all = batch.targets.len();
-        let mut owns = vec![0.0f32; texts.len() * all];
-        for (row, targets) in owns.chunks_exact_mut(all.max(1)).zip(targets) {
-            row[targets].fill(-1.0);
-        }
-        let owns = Tensor::from_vec(owns, (texts.len(), all), surprise.device())?.to_dtype(surprise.dtype())?;
-        Ok(owns.matmul(&surprise.unsqueeze(1)?)?.squeeze(1)?)
+        summed(&self.decoder.surprise(&batch, pass)?, &targets)
     }
 
-    /// The loss of each row, `[rows]`.
-    fn losses(&self, rows: &[&Row], before: &[&Vec<f64>], pass: Pass) -> Result<Tensor, NetError> {
-        let texts: Vec<&Text> = rows.iter().flat_map(|row| row.texts()).collect();
-        let likely = self.likely(&texts, pass)?;
+    /// The loss of each row, `[rows]`, of how likely their texts are, `[texts]`.
+    fn losses(&self, rows: &[&Row], before: &[&Vec<f64>], likely: &Tensor) -> Result<Tensor, NetError> {
         let Goal::Prefer(preference) = self.goal else { return Ok(likely.neg()?) };
         let before: Vec<f32> = before.iter().flat_map(|each| each.iter().map(|x| *x as f32)).collect();
-        let likelier = (&likely - Tensor::new(before, likely.device())?)?;
+        let likelier = (likely - Tensor::new(before, likely.device())?)?;
         let good: Vec<bool> = rows.iter().map(|row| matches!(row.lesson, Lesson::Judge(_, true))).collect();
         Ok(match preference {
             Preference::Dpo { beta, noise } => {
@@ -197,6 +195,7 @@ impl Tuning {
                 objective::dpo(&side(0)?, &side(1)?, beta, noise)?
             }
             Preference::Kto { beta, good: wanted, bad } => {
+                let texts: Vec<&Text> = rows.iter().flat_map(|row| row.texts()).collect();
                 objective::kto(&likelier, &good, self.divergence(&texts)?, (beta, (wanted, bad)))?
             }
             Preference::ApoZero { beta } => objective::apo_zero(&likelier, &good, beta)?,
@@ -225,12 +224,23 @@ impl Tuning {
         }
     }
 
-    fn weighed(&self, rows: &[&Row], before: &[&Vec<f64>], pass: Pass) -> Result<Tensor, NetError> {
+    fn weighed(&self, rows: &[&Row], before: &[&Vec<f64>], likely: &Tensor) -> Result<Tensor, NetError> {
         let weights: Vec<f32> = rows.iter().map(|row| row.weight as f32).collect();
-        let losses = self.losses(rows, before, pass)?;
+        let losses = self.losses(rows, before, likely)?;
         let weights = Tensor::new(weights, losses.device())?;
         Ok((losses * weights)?.sum_all()?)
     }
+}
+
+/// How likely the answers of texts are, in nats, `[texts]`, of the surprise of each target, `[targets]`, and which are whose.
+fn summed(surprise: &Tensor, targets: &[Range<usize>]) -> Result<Tensor, NetError> {
+    let all = surprise.elem_count();
+    let mut owns = vec![0.0f32; targets.len() * all];
+    for (row, targets) in owns.chunks_exact_mut(all.max(1)).zip(targets) {
+        row[targets.clone()].fill(-1.0);
+    }
+    let owns = Tensor::from_vec(owns, (targets.len(), all), surprise.device())?.to_dtype(surprise.dtype())?;
+    Ok(owns.matmul(&surprise.unsqueeze(1)?)?.squeeze(1)?)
 }
 
 impl Goal {
@@ -278,10 +288,20 @@ impl Task for Tuning {
         self.weight_of(&self.rows[row])
     }
 
-    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError> {
+    fn learn(&self, rows: &[usize], scale: f64) -> Result<(Tensor, GradStore), NetError> {
         let (nothing, [before, _]) = (Vec::new(), &self.before);
         let before: Vec<&Vec<f64>> = rows.iter().map(|&row| before.get(row).unwrap_or(&nothing)).collect();
-        self.weighed(&rows.iter().map(|&row| &self.rows[row]).collect::<Vec<_>>(), &before, Pass::Learn)
+        let rows: Vec<&Row> = rows.iter().map(|&row| &self.rows[row]).collect();
+        let (batch, targets) = batch(&rows.iter().flat_map(|row| row.texts()).collect::<Vec<_>>());
+        let loss = |surprise: Tensor| -> Result<Tensor, NetError> {
+            Ok((self.weighed(&rows, &before, &summed(&surprise, &targets)?)? * scale)?)
+        };
+        if self.recomputes {
+            return self.decoder.learn(&batch, &loss);
+        }
+        let loss = loss(self.decoder.surprise(&batch, Pass::Learn)?)?;
+        let grads = loss.backward()?;
+        Ok((loss, grads))
     }
 
     fn held_out(&self) -> Result<Option<f64>, NetError> {
@@ -291,7 +311,8 @@ impl Task for Tuning {
         for part in learn::parts(&every, self.tokens, &together) {
             let before: Vec<&Vec<f64>> = part.iter().map(|&at| self.before[1].get(at).unwrap_or(&nothing)).collect();
             let rows: Vec<&Row> = part.iter().map(|&at| &self.held_out[at]).collect();
-            loss += self.weighed(&rows, &before, Pass::Hear)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+            let likely = self.likely(&rows.iter().flat_map(|row| row.texts()).collect::<Vec<_>>(), Pass::Hear)?;
+            loss += self.weighed(&rows, &before, &likely)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
             weight += rows.iter().map(|row| self.weight_of(row)).sum::<f64>();
         }
         Ok((weight > 0.0).then(|| loss / weight))

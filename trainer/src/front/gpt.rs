@@ -114,6 +114,7 @@ fn train(given: &Train) -> Result<ExitCode> {
         }
     });
     let reading = Reading::new(plan, &words, documents, (given.held_out, given.pace.tokens))?;
+    let reading = reading.recomputing(given.pace.recompute);
     if let Some(error) = failed {
         return Err(error);
     }

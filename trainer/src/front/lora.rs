@@ -183,6 +183,7 @@ fn teach(what: &What, how: &How, rate: f64, (goal, mixed): (Goal, Option<(&Path,
     }
     let size = Size { rank: how.rank, alpha: how.alpha, seed: how.pace.seed };
     let tuning = Tuning::new(&base, (rows, valid), goal, (size, what.adapter.as_deref()), how.pace.tokens)?;
+    let tuning = tuning.recomputing(how.pace.recompute);
     let settings = how.pace.settings(rate, how.epochs, how.decay);
     let mut progress = Steps::new().context("interrupts cannot be heard")?;
     let learned = learn::learn(&tuning, &settings, &what.output, &mut |step| progress.step(step))?;

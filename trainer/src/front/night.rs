@@ -146,7 +146,9 @@ impl Work for Steps<'_> {
         }
         let commands = self.commands(step, notes);
         if commands.is_empty() {
-            return Ok(Done::Next("there is nothing to do".into()));
+            // Of the steps only this one may be left out.
+            let why = format!("left out, for there are fewer than {FEWEST_VERDICTS} good verdicts or bad ones");
+            return Ok(Done::Next(if self.given.no_prefer { "left out (`--no-prefer`)".into() } else { why }));
         }
         let (mut code, mut said) = (Some(0), String::new());
         let log = self.folder.join("logs").join(format!("{step:?}.log").to_lowercase());
@@ -158,12 +160,14 @@ impl Work for Steps<'_> {
             }
         }
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
+        let line = |start: &str| said.lines().find(|line| line.starts_with(start)).map(str::to_owned);
         if step == Step::Evaluate && matches!(code, Some(0 | 1)) {
             self.learned(notes);
         }
         match (step, code) {
             (Step::Lessons, Some(0)) => Ok(self.lessons(notes, said.trim().replace('\n', "; "))),
-            (Step::Train | Step::Prefer, Some(0)) => Ok(Done::Next(held_out(&said).unwrap_or(last))),
+            (Step::Train | Step::Prefer, Some(0)) => Ok(Done::Next(line("held-out loss ").unwrap_or(last))),
+            (Step::Promote | Step::Publish, Some(0)) => Ok(Done::Next(line("served ").unwrap_or(last))),
             (Step::Evaluate, Some(0)) => Ok(Done::Next(passed_gates(&said))),
             (_, Some(0)) => Ok(Done::Next(last)),
             (Step::Evaluate, Some(1)) => Ok(Done::Enough(failed_gates(&said))),
@@ -259,7 +263,8 @@ impl Steps<'_> {
         taught.extend(words(&["--rank", &rank.to_string(), "--alpha", &(2 * rank).to_string()]));
         taught.extend(words(&["--batch", &batch.to_string()]));
         if files::exists(Path::new(&rows("valid"))) {
-            taught.extend(words(&["--valid", &rows("valid")]));
+            let looked_at = self.given.judged.rows.to_string();
+            taught.extend(words(&["--valid", &rows("valid"), "--looked-at", &looked_at]));
         }
         taught
     }
@@ -364,11 +369,6 @@ fn end(child: &mut Child) {
     // One that has ended cannot be ended.
     let _ = child.kill();
     let _ = child.wait();
-}
-
-/// What training did for the rows that were held out, in its own words.
-fn held_out(said: &str) -> Option<String> {
-    said.lines().find(|line| line.starts_with("held-out loss ")).map(str::to_owned)
 }
 
 /// What an exam was passed by, in its own words.

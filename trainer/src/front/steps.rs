@@ -22,6 +22,9 @@ pub(crate) struct Pace {
     /// Tokens that are in memory at once.
     #[arg(long, default_value_t = 2048)]
     pub(super) tokens: usize,
+    /// Keep only what goes into each layer, and compute layers again on the way back: far less memory, a third more time.
+    #[arg(long)]
+    pub(super) recompute: bool,
     /// The share of steps in which the learning rate rises.
     #[arg(long, default_value_t = 0.05)]
     warmup: f64,
@@ -44,7 +47,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(super) fn settings(&self, rate: f64, epochs: usize, decay: f64) -> Settings {
-        let Self { batch, tokens, warmup, clip, check_every, patience, keep_every, seed } = *self;
+        let Self { batch, tokens, warmup, clip, check_every, patience, keep_every, seed, .. } = *self;
         Settings { rate, warmup, epochs, batch, tokens, clip, decay, check_every, patience, keep_every, seed }
     }
 }

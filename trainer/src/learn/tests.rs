@@ -33,6 +33,20 @@ impl Line {
     }
 }
 
+impl Line {
+    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError> {
+        self.losses.set(self.losses.get() + 1);
+        let x: Vec<f32> = rows.iter().map(|row| *row as f32 / 10.0).collect();
+        let x = Tensor::from_vec(x, (rows.len(), 1), &Device::Cpu)?;
+        let wanted = ((&x * 3.0)? + 1.0)?;
+        let off = (x.broadcast_mul(&self.slope)?.broadcast_add(&self.height)? - wanted)?.sqr()?.sum_all()?;
+        match self.breaks_at == Some(self.losses.get()) {
+            true => Ok((off * f64::NAN)?),
+            false => Ok(off),
+        }
+    }
+}
+
 impl Task for Line {
     fn variables(&self) -> Vec<(String, Var)> {
         vec![("slope".into(), self.slope.clone()), ("height".into(), self.height.clone())]
@@ -46,16 +60,10 @@ impl Task for Line {
     fn weight(&self, _: usize) -> f64 {
         1.0
     }
-    fn loss(&self, rows: &[usize]) -> Result<Tensor, NetError> {
-        self.losses.set(self.losses.get() + 1);
-        let x: Vec<f32> = rows.iter().map(|row| *row as f32 / 10.0).collect();
-        let x = Tensor::from_vec(x, (rows.len(), 1), &Device::Cpu)?;
-        let wanted = ((&x * 3.0)? + 1.0)?;
-        let off = (x.broadcast_mul(&self.slope)?.broadcast_add(&self.height)? - wanted)?.sqr()?.sum_all()?;
-        match self.breaks_at == Some(self.losses.get()) {
-            true => Ok((off * f64::NAN)?),
-            false => Ok(off),
-        }
+    fn learn(&self, rows: &[usize], scale: f64) -> Result<(Tensor, GradStore), NetError> {
+        let loss = (self.loss(rows)? * scale)?;
+        let grads = loss.backward()?;
+        Ok((loss, grads))
     }
     fn held_out(&self) -> Result<Option<f64>, NetError> {
         self.looks.set(self.looks.get() + 1);

@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn what_is_about_the_same_code_stays_together() {
         let mut all: Vec<Candidate> = (0..20).map(|at| one(at, "p", "r")).collect();
-        for at in 0..20 {
-            all[at].code = key(&[&(at / 2).to_string()]);
+        for (at, one) in all.iter_mut().enumerate() {
+            one.code = key(&[&(at / 2).to_string()]);
         }
         let kept = kept(&all, 7);
         assert!(kept.len() == 6 && kept.chunks(2).all(|two| two[0] + 1 == two[1]), "{kept:?}");

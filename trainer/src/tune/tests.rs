@@ -116,9 +116,8 @@ fn what_questions_begin_with_is_read_once_and_teaches_the_same() {
     let learn = |parts: &[&[usize]]| -> (f64, Vec<Vec<f32>>) {
         let (mut loss, mut sums) = (0.0, Vec::new());
         for part in parts {
-            let one = tuning.loss(part).unwrap();
+            let (one, grads) = tuning.learn(part, 1.0).unwrap();
             loss += f64::from(one.to_scalar::<f32>().unwrap());
-            let grads = one.backward().unwrap();
             let found = tuning.variables().into_iter().map(|(_, variable)| {
                 let grad = grads.get(&variable).unwrap().flatten_all().unwrap();
                 grad.to_vec1::<f32>().unwrap()
@@ -136,5 +135,27 @@ fn what_questions_begin_with_is_read_once_and_teaches_the_same() {
     assert!(apart.1.iter().flatten().any(|grad| grad.abs() > 1e-3), "there is something to compare");
     for (a, b) in together.1.iter().flatten().zip(apart.1.iter().flatten()) {
         assert!((a - b).abs() < 1e-4 * (1.0 + b.abs()), "{a} and {b}");
+    }
+}
+
+#[test]
+fn layers_that_are_computed_again_teach_the_same_to_the_bit() {
+    let judged = questions()
+        .enumerate()
+        .map(|(n, (question, answer))| row(n, Lesson::Judge(text(&question, &[answer]), n % 2 == 0)));
+    let said = questions().enumerate().map(|(n, (question, answer))| row(n, Lesson::Say(text(&question, &[answer]))));
+    let preference = Preference::Kto { beta: 0.1, good: 1.0, bad: 1.0 };
+    for (goal, rows) in [(Goal::Say, said.collect()), (Goal::Prefer(preference), judged.collect::<Vec<_>>())] {
+        let tuning = tuning(goal, rows, Vec::new());
+        let learned = |tuning: &Tuning| -> (Vec<f32>, f32) {
+            let (loss, grads) = tuning.learn(&[0, 1, 2, 3, 4], 0.25).unwrap();
+            let all = tuning.variables().into_iter().flat_map(|(_, variable)| {
+                grads.get(&variable).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            });
+            (all.collect(), loss.to_scalar().unwrap())
+        };
+        let whole = learned(&tuning);
+        assert!(whole.0.iter().any(|grad| grad.abs() > 1e-4));
+        assert!(learned(&tuning.recomputing(true)) == whole);
     }
 }
