@@ -22,7 +22,7 @@ use super::steps::{Pace, Steps};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lora {
     /// Lay an adapter over a model and teach it the answers of rows.
-    Train(Train),
+    Train(Box<Train>),
     /// Check an adapter that was trained elsewhere, and keep it as one of ours.
     Import {
         /// The model that it is for.
@@ -130,7 +130,8 @@ pub(crate) struct How {
 
 pub(crate) fn run(given: &Lora) -> Result<ExitCode> {
     match given {
-        Lora::Train(Train { what, how, rate, corpus, share }) => {
+        Lora::Train(train) => {
+            let Train { what, how, rate, corpus, share } = &**train;
             let mixed = corpus.as_deref().map(|corpus| (corpus, *share));
             teach(what, how, *rate, (Goal::Say, mixed))
         }

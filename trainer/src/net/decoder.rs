@@ -251,11 +251,13 @@ impl Decoder {
         let mut grads = loss.backward()?;
         let mut flows = grads.remove(last.as_tensor());
         for (layer, input) in self.layers.iter().zip(inputs).rev() {
-            let Some(grad) = flows else { break };
+            let Some(grad) = flows.as_ref().map(Tensor::detach) else { break };
             let input = Var::from_tensor(&input)?;
             let made = layer.forward(input.as_tensor(), &sight, self.shape.epsilon, Pass::Learn)?;
-            let mut below = (made * grad.detach())?.sum_all()?.backward()?;
+            let mut below = (made * &grad)?.sum_all()?.backward()?;
             flows = below.remove(input.as_tensor());
+            // Its own gradient hangs on all that the layer made.
+            below.remove(&grad);
             grads.extend(below)?;
         }
         if let (Some(grad), true) = (flows, self.embedding.is_variable()) {
