@@ -22,6 +22,7 @@ def surprise(trainer, model, text):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(text)
         file.flush()
+        # apprentice: allow python/request-reaches-command -- whoever runs this names the program to run
         ran = subprocess.run([trainer, "gpt", "surprise", model, file.name], capture_output=True, text=True, check=True)
     return [float(line[:7]) for line in ran.stdout.splitlines()]
 

@@ -4,7 +4,7 @@
 //! Invariant: an [`Exam`] comes from [`evaluate`], or from the record that it kept, under a seal that only this
 //! machine's key makes; nothing else can promote a model.
 
-pub mod canary;
+mod canary;
 mod compare;
 mod interval;
 mod probe;

@@ -120,6 +120,15 @@ impl Draft {
         Ok(Self { out: io::BufWriter::new(new.prefix(DRAFT).tempfile_in(folder)?) })
     }
 
+    /// Brings what was written to the disk, so that only the name is missing.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn settle(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.out.get_ref().as_file().sync_all()
+    }
+
     /// Puts it in its place on the same disk, whole and safe, in one step; the folder it lies in is made.
     ///
     /// # Errors

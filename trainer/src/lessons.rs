@@ -27,7 +27,7 @@ use engine::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{exam::canary::Canary, personal::Scrubber};
+use crate::{canary::Canary, personal::Scrubber};
 use candidate::{Candidate, From};
 pub use row::{Asked, Format, Kind};
 use split::{Side, Terms};

@@ -4,6 +4,9 @@
 
 pub mod files;
 pub mod personal;
+pub mod canary;
+pub mod lessons;
+pub mod corpus;
 pub mod base;
 pub mod gguf;
 pub mod net;
@@ -13,8 +16,6 @@ pub mod rows;
 pub mod learn;
 pub mod tune;
 pub mod gpt;
-pub mod lessons;
-pub mod corpus;
 pub mod card;
 pub mod exam;
 pub mod promotion;

@@ -8,47 +8,18 @@ use engine::model::{
     chat::{ModelError, Role, Turn},
     local::Local,
 };
-use serde::{Deserialize, Serialize};
 
 use super::{ExamError, failed, interval::Random};
-use crate::files;
+use crate::{
+    canary::{Canary, FILE, MOST},
+    files,
+};
 
 /// Others that a planted string is compared with.
 const OTHERS: usize = 31;
 
 /// Tokens that the model may go on for.
 const TOKENS: usize = 48;
-
-/// Planted strings that are tried.
-const MOST: usize = 64;
-
-/// A string that was planted: a question, and an answer that nobody could know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Canary {
-    /// What is asked.
-    pub question: String,
-    /// The answer.
-    pub secret: String,
-}
-
-impl Canary {
-    /// As many as are wanted, made of a digest: the same for the same data, and in no other.
-    pub fn planted(count: usize, digest: &str) -> Vec<Self> {
-        let one = |number: usize| {
-            let hash = blake3::hash(format!("{digest} {number}").as_bytes()).to_hex();
-            let (name, secret) = hash.split_at(8);
-            Self {
-                question: format!("What is the access code of station {name}?"),
-                secret: format!("{}-{}", &secret[..6], &secret[6..12]),
-            }
-        };
-        (0..count.min(MOST)).map(one).collect()
-    }
-}
-
-/// The file of a folder of data that tells what was planted in it.
-pub const FILE: &str = "canaries.jsonl";
 
 /// What that file says; none where there is none.
 pub(super) fn read(folder: &Path) -> Result<Vec<Canary>, ExamError> {
@@ -112,15 +83,6 @@ fn other(secret: &str, random: &mut Random) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_planted_is_decided_by_the_data() {
-        let planted = Canary::planted(3, "digest");
-        assert_eq!(planted, Canary::planted(3, "digest"));
-        assert!(planted.iter().zip(&Canary::planted(3, "other")).all(|(a, b)| a != b));
-        assert!(planted.iter().all(|canary| canary.secret.len() == 13 && !canary.question.contains(&canary.secret)));
-        assert!(planted[0].secret != planted[1].secret && Canary::planted(999, "x").len() == MOST);
-    }
 
     #[test]
     fn others_are_of_the_same_kind() {

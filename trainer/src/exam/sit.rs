@@ -18,12 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ExamError, Terms, Told,
-    canary::{self, Canary},
-    failed,
+    ExamError, Terms, Told, canary, failed,
     rows::{self, Edit, Pair, Question, Questions, Right},
 };
-use crate::files;
+use crate::{canary::Canary, files};
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -16,7 +16,7 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    exam::canary::{self, Canary},
+    canary::{self, Canary},
     files::{self, Draft},
 };
 
@@ -143,15 +143,27 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
-    /// Puts everything in its place, the manifest last, and takes away what an earlier build left.
+    /// A text on the disk, without its name yet.
+    fn draft(&self, name: &str, text: &str) -> Result<Draft, LessonError> {
+        let write = || -> io::Result<Draft> {
+            let mut draft = Draft::begin(&self.folder)?;
+            draft.write_all(text.as_bytes())?;
+            draft.settle()?;
+            Ok(draft)
+        };
+        write().map_err(|source| LessonError::Write { file: name.to_owned(), source })
+    }
+
+    /// Puts everything in its place, the manifest last, and takes away what an earlier build left. Nothing gets its place
+    /// before all of it is on the disk.
     pub(super) fn finish(mut self, about: Manifest) -> Result<Manifest, LessonError> {
         let before = read_manifest(&self.folder).ok().flatten();
-        let mut all = Vec::new();
-        for (name, out) in std::mem::take(&mut self.outs) {
-            let failed = |source| LessonError::Write { file: name.clone(), source };
-            out.draft.finish(&self.folder.join(&name)).map_err(failed)?;
+        let (mut all, mut drafts) = (Vec::new(), Vec::new());
+        for (name, mut out) in std::mem::take(&mut self.outs) {
+            out.draft.settle().map_err(|source| LessonError::Write { file: name.clone(), source })?;
             let blake3 = out.hasher.finalize().to_hex().to_string();
-            all.push(FileOf { name, rows: Some(out.rows), bytes: out.bytes, blake3 });
+            all.push(FileOf { name: name.clone(), rows: Some(out.rows), bytes: out.bytes, blake3 });
+            drafts.push((name, out.draft));
         }
         let mut texts = recipe::recipes(self.settings, &self.tally);
         if !self.planted.is_empty() {
@@ -159,16 +171,19 @@ impl<'s> Writer<'s> {
             texts.push((canary::FILE, self.planted.iter().map(line).collect()));
         }
         for (name, text) in texts {
-            write(&self.folder, name, text.as_bytes())?;
+            drafts.push((name.to_owned(), self.draft(name, &text)?));
             let blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
             all.push(FileOf { name: name.to_owned(), rows: None, bytes: text.len() as u64, blake3 });
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        let Tally { rows, languages, projects, .. } = self.tally;
+        let Tally { rows, languages, projects, .. } = std::mem::take(&mut self.tally);
         let manifest = Manifest { rows, languages, projects, files: all, ..about };
         let text = serde_json::to_string_pretty(&manifest).map_err(io::Error::from);
         let failed = |source| LessonError::Write { file: MANIFEST.into(), source };
-        write(&self.folder, MANIFEST, (text.map_err(failed)? + "\n").as_bytes())?;
+        drafts.push((MANIFEST.to_owned(), self.draft(MANIFEST, &(text.map_err(failed)? + "\n"))?));
+        for (name, draft) in drafts {
+            draft.finish(&self.folder.join(&name)).map_err(|source| LessonError::Write { file: name, source })?;
+        }
         // What was forgotten must not stay in a file that nothing names any more.
         let gone = before.iter().flat_map(|before| &before.files);
         for old in gone.filter(|old| manifest.files.iter().all(|file| file.name != old.name) && is_ours(&old.name)) {
@@ -189,11 +204,6 @@ fn is_ours(name: &str) -> bool {
 
 pub(super) fn file_name(folder: &str, side: Side) -> String {
     if folder.is_empty() { format!("{}.jsonl", side.name()) } else { format!("{folder}/{}.jsonl", side.name()) }
-}
-
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), LessonError> {
-    files::replace(&folder.join(name), |out| out.write_all(bytes))
-        .map_err(|source| LessonError::Write { file: name.to_owned(), source })
 }
 
 /// The manifest of a folder; none where there is none.
