@@ -18,5 +18,6 @@ pub mod corpus;
 pub mod card;
 pub mod exam;
 pub mod promotion;
+pub mod shelf;
 pub mod publish;
 pub mod sleep;
