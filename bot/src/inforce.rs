@@ -287,3 +287,30 @@ fn parsed<T>(
     let text = text(base, path, notices)?;
     parse(&text).map_err(|why| notices.push(Notice::failure(path, why))).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_models_stay_open_and_the_one_that_was_asked_longest_ago_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::new(None, folder.path().to_owned());
+        let shelves = Shelves::default();
+        let ask = |n: usize| {
+            let script = folder.path().join(format!("{n}.jsonl"));
+            crate::files::write(&script, &format!("{{\"say\": \"{n}\"}}\n")).unwrap();
+            let mut layers = Layers::default();
+            let name = format!("model.name = 'scripted:{}'", script.display());
+            layers.file(PathBuf::from("own.toml"), &name).unwrap();
+            house.model(&layers.resolve().unwrap(), &shelves).unwrap().unwrap().model
+        };
+        let first = ask(0);
+        let second = ask(1);
+        assert!(Arc::ptr_eq(&first, &ask(0)), "it stays open");
+        (2..=MOST_MODELS).for_each(|n| drop(ask(n)));
+        assert_eq!(house.models.lock().unwrap().len(), MOST_MODELS);
+        assert!(Arc::ptr_eq(&first, &ask(0)));
+        assert!(!Arc::ptr_eq(&second, &ask(1)), "it was closed, and is opened anew");
+    }
+}

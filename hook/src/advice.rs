@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context, Result, anyhow, bail};
 use engine::{
     config::ModelSpec,
-    notice::Notice,
+    notice::{Gravity, Notice},
     recall::{
         Searcher,
         search::{Query, Weights},
@@ -110,6 +110,9 @@ fn engine(setup: &Setup, topic: Topic<'_>) -> Result<engine::pipeline::Engine> {
     if let Some(notice) = notices.iter().find(|notice| notice.about.starts_with("model ")) {
         bail!("{}: {}", notice.about, notice.what);
     }
+    // An adapter that was passed over is never passed over in silence.
+    let skipped = notices.into_iter().filter(|notice| notice.gravity == Gravity::Skipped);
+    tell(&skipped.filter(|notice| notice.about.starts_with("adapter")).collect::<Vec<_>>());
     Ok(engine)
 }
 

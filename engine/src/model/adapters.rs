@@ -240,8 +240,7 @@ impl Shelves {
     fn because(&self, key: Key) -> String {
         match (key, &self.language) {
             (Key::Language(_), Some(spoken)) => spoken.because.clone(),
-            (_, Some(spoken)) => format!("none is for {}", Key::of(spoken.language)),
-            (_, None) => "it is for every language".to_owned(),
+            _ => "it is for every language".to_owned(),
         }
     }
 }
