@@ -18,14 +18,16 @@ fn rows(from: usize, to: usize) -> String {
     (from..to).map(row).collect()
 }
 
-/// What a review of what is staged says of adapters.
-fn told(repo: &TempRepo, base: &str) -> Vec<(String, String)> {
+/// What a review of what is staged says of adapters, and the name of the model that it asked.
+fn told(repo: &TempRepo, base: &str) -> (Vec<(String, String)>, Value) {
     let review = ["review", "--model", base, "--no-linters", "--no-recall", "--format", "json", "--fail-on", "never"];
-    let said = repo.apprentice(&review).expect_code(0).json();
+    // What so small a model says in so few tokens is of no interest.
+    let said = repo.apprentice(&review).json();
     let notices = said["notices"].as_array().expect("notices").iter();
     let about = |notice: &&Value| notice["about"].as_str().is_some_and(|about| about.starts_with("adapter"));
     let text = |notice: &Value, field: &str| notice[field].as_str().expect("a text").to_owned();
-    notices.filter(about).map(|notice| (text(notice, "gravity"), text(notice, "what"))).collect()
+    let told = notices.filter(about).map(|notice| (text(notice, "gravity"), text(notice, "what"))).collect();
+    (told, said["model"]["name"].clone())
 }
 
 #[test]
@@ -52,17 +54,22 @@ fn what_passed_for_a_language_is_taken_for_it_and_can_be_taken_back() {
     trainer(&repo, &["status"]).expect_code(0).expect_said("adapter     python: ");
 
     repo.stage("a.py", "def ratio(a, b):\n    return a / b\n");
-    let [(gravity, what)] = &told(&repo, &base)[..] else { panic!("one notice of an adapter") };
-    assert_eq!(
-        (&**gravity, &**what),
-        ("note", "this project's was laid over the model: most lines that changed are python")
-    );
+    let (notices, with) = told(&repo, &base);
+    let what = "this project's was laid over the model: most lines that changed are python";
+    assert_eq!(notices, [("note".to_owned(), what.to_owned())]);
     let doctor = |said: &str| repo.apprentice(&["doctor", "--model", &base]).expect_said(said);
     doctor("adapter python: this project's was laid over the model: `pyproject.toml` says that this project is python");
     // Nobody learned anything for another language.
     repo.git(&["rm", "-q", "--cached", "a.py"]);
     repo.stage("a.go", "package a\n\nfunc Ratio(a, b int) int { return a / b }\n");
-    assert_eq!(told(&repo, &base), []);
+    let (notices, without) = told(&repo, &base);
+    assert_eq!(notices, []);
+    assert!(
+        with.is_string() && without.is_string() && with != without,
+        "answers of the two are never taken for each other"
+    );
+    let off = ["doctor", "--model", &base, "--set", "model.learned_adapters=false"];
+    assert!(!repo.apprentice(&off).said().contains("adapter "));
 
     let folder = repo.path(".git/apprentice/adapters");
     let names = std::fs::read_dir(&folder).expect("the shelf").map(|entry| entry.expect("an entry").path());
