@@ -72,8 +72,8 @@ impl House {
         Ok(layers)
     }
 
-    /// An engine for a change of a repository, a pull request into `base`. What of the base branch cannot be used is a Notice of failure, so that
-    /// the review is never shown as green.
+    /// An engine for a change of a repository, a pull request into `base`. What of the base branch cannot be used is a
+    /// Notice of failure, so that the review is never shown as green.
     ///
     /// # Errors
     /// [`ConfigError`] about the operator's file.

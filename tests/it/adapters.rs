@@ -1,5 +1,5 @@
-//! Is an adapter that passed its exam for a language taken by the next review of a change in it, and by no other? On real
-//! weights.
+//! Is an adapter that passed its exam for a language taken by the next review of a change in it, and by no other? On
+//! real weights.
 #![expect(clippy::disallowed_methods, reason = "a test changes a file that must not be changed")]
 
 use kit::TempRepo;

@@ -1,5 +1,5 @@
-//! Which adapter is taken for which language and project, and how does one become it? A list beside the adapters' files,
-//! replaced whole; the engine reads it at each load (`engine::model::adapters`).
+//! Which adapter is taken for which language and project, and how does one become it? A list beside the adapters'
+//! files, replaced whole; the engine reads it at each load (`engine::model::adapters`).
 //!
 //! Invariant: a file comes onto a shelf through [`promote`], which takes an [`Exam`] that was passed on this very model
 //! with this very adapter; [`rollback`] brings back one that came there so.
@@ -99,8 +99,8 @@ pub fn promote(home: &Home, candidate: Candidate<'_>, exam: &Exam, at: u64) -> R
 /// Takes again for a key what was taken before, or none if there was none; what is taken now becomes the one before.
 ///
 /// # Errors
-/// [`PromotionError::NoPrevious`] where there is nothing at all, and [`PromotionError::Other`] where the file of the one
-/// before is no longer what it was.
+/// [`PromotionError::NoPrevious`] where there is nothing at all, and [`PromotionError::Other`] where the file of the
+/// one before is no longer what it was.
 pub fn rollback(home: &Home, key: Key, why: &str, at: u64) -> Result<Place, PromotionError> {
     if read(home)?.adapters.is_empty() {
         return Err(PromotionError::NoPrevious);
