@@ -103,15 +103,16 @@ impl<F: Forge, Q: Queue> Bot<F, Q> {
     ) -> Result<Ready, Trouble> {
         let held = self.commits(place, &[rules_of.clone(), merge_base.clone(), head.clone()]).await?;
         let (house, base, head) = (Arc::clone(&self.house), rules_of.clone(), head.clone());
+        let repo = place.repo.clone();
         let (journal, project) = (Arc::clone(&self.journal), place.repo.to_string().to_lowercase());
         let made = tokio::task::spawn_blocking(move || -> Result<Ready, Trouble> {
             let tree = held.repository.tree(&base)?;
-            let (engine, mut notices) = house.engine(&*tree, held.index())?;
+            let mut versions = held.repository.between(&merge_base, &head)?;
+            let (engine, mut notices) = house.engine(&*tree, &held, &repo, &versions.change)?;
             let shared = inforce::shared(&*tree, &mut notices);
             let lessons = inforce::lessons(&*tree, &mut notices);
             let weigher = journal.weigher((shared.as_ref(), lessons, clock::now()), &engine.config().taste, project)?;
             let engine = engine.with_weigher(weigher);
-            let mut versions = held.repository.between(&merge_base, &head)?;
             versions.notices.extend(notices);
             Ok(Ready { engine, versions, held })
         });

@@ -39,9 +39,14 @@ pub(crate) fn api_key() -> Option<String> {
 
 /// Where the user's models are.
 pub(crate) fn models() -> Option<PathBuf> {
+    Some(data()?.join("models"))
+}
+
+/// The user's folder of data.
+pub(crate) fn data() -> Option<PathBuf> {
     let data =
         text("XDG_DATA_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(text("HOME")?).join(".local/share")))?;
-    Some(data.join("apprentice/models"))
+    Some(data.join("apprentice"))
 }
 
 /// The folder for temporary files.

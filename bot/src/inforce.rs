@@ -1,20 +1,24 @@
 //! What is in force? The operator's settings and the base branch's files; nothing that a pull request brings.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use engine::{
+    change::Change,
     check::{
         linter::{Trust, Workshop},
         rule::{Rule, RuleSet},
     },
-    config::{Config, ConfigError, EmbedderSpec, Layers},
+    config::{Config, ConfigError, EmbedderSpec, Layers, ModelSpec},
     feedback::{Adopted, LESSONS},
     git::CommitId,
-    model::{self, Access, Key, Opened, chat::Model},
+    model::{
+        self, Access, Key, Opened,
+        adapters::{self, Shelves},
+        chat::Model,
+    },
     notice::{self, Notice},
     pipeline::{Adviser, Engine},
     recall::{
@@ -28,7 +32,7 @@ use engine::{
     taste::State,
 };
 
-use crate::{checkout::Held, env};
+use crate::{checkout::Held, env, forge::RepoName};
 
 /// The operator's part, the same for every repository.
 pub(crate) struct House {
@@ -36,8 +40,20 @@ pub(crate) struct House {
     pub(crate) file: Option<(PathBuf, String)>,
     /// Where linters keep their results and models their answers.
     pub(crate) state: PathBuf,
-    models: Mutex<HashMap<String, Arc<dyn Model>>>,
+    /// What was opened, the last one that was asked last.
+    models: Mutex<Vec<Ready>>,
 }
+
+/// A model that is open.
+struct Ready {
+    /// Its name, and the adapters that may lie over it.
+    key: String,
+    model: Arc<dyn Model>,
+    notices: Vec<Notice>,
+}
+
+/// Models that stay open, one for each language that has an adapter of its own: each takes its file's bytes of memory.
+const MOST_MODELS: usize = 4;
 
 impl House {
     pub(crate) fn new(file: Option<(PathBuf, String)>, state: PathBuf) -> Self {
@@ -56,12 +72,18 @@ impl House {
         Ok(layers)
     }
 
-    /// An engine for a pull request into `base`. What of the base branch cannot be used is a Notice of failure, so that
-    /// the review is never shown as green.
+    /// An engine for a change of a repository, a pull request into `base`. What of the base branch cannot be used is a
+    /// Notice of failure, so that the review is never shown as green.
     ///
     /// # Errors
     /// [`ConfigError`] about the operator's file.
-    pub(crate) fn engine(&self, base: &dyn Sources, index: PathBuf) -> Result<(Engine, Vec<Notice>), ConfigError> {
+    pub(crate) fn engine(
+        &self,
+        base: &dyn Sources,
+        held: &Held,
+        repo: &RepoName,
+        change: &Change,
+    ) -> Result<(Engine, Vec<Notice>), ConfigError> {
         let mut notices = Vec::new();
         let config = self.config(base, &mut notices)?;
         let rules = rules(base, &config, &mut notices);
@@ -78,8 +100,8 @@ impl House {
         let engine = engine
             .ignoring(ignored)
             .with_workshop(self.workshop())
-            .with_recall(Recall::new(index, vec![BASE.to_owned()]));
-        let (adviser, more) = self.adviser(&config);
+            .with_recall(Recall::new(held.index(), vec![BASE.to_owned()]));
+        let (adviser, more) = self.adviser(&config, &self.shelves(repo, change));
         notices.extend(more);
         Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
     }
@@ -101,8 +123,8 @@ impl House {
         Workshop::here(None, self.state.join("linters"), env::temporary(), Trust::Untrusted)
     }
 
-    fn adviser(&self, config: &Config) -> (Option<Adviser>, Vec<Notice>) {
-        match self.model(config) {
+    fn adviser(&self, config: &Config, shelves: &Shelves) -> (Option<Adviser>, Vec<Notice>) {
+        match self.model(config, shelves) {
             Ok(None) => (None, Vec::new()),
             Ok(Some(Opened { model, mut notices })) => {
                 let answers = Answers::open(&self.state.join("answers.db"));
@@ -113,31 +135,57 @@ impl House {
         }
     }
 
-    /// The model that the configuration names, opened once.
-    fn model(&self, config: &Config) -> Result<Option<Opened>, Notice> {
+    /// Where adapters for a change of a repository may be taken from: its own lie with the bot's state, and not in its
+    /// mirror, which is removed when it is not used.
+    fn shelves(&self, repo: &RepoName, change: &Change) -> Shelves {
+        let project = self.state.join("projects").join(repo.as_str().to_lowercase());
+        Shelves { project: Some(project), user: env::data(), language: adapters::of_change(change) }
+    }
+
+    /// The model that the configuration names with the adapter that is there for this, opened once.
+    fn model(&self, config: &Config, shelves: &Shelves) -> Result<Option<Opened>, Notice> {
         let settings = &config.model;
         let name = settings.name.to_string();
+        if settings.name == ModelSpec::None {
+            return Ok(None);
+        }
+        let learned = Some(shelves).filter(|_| settings.learned_adapters && settings.adapters.is_empty());
+        let key = format!("{name} {}", learned.map(Shelves::mark).unwrap_or_default());
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(model) = models.get(&name) {
-            return Ok(Some(Opened { model: Arc::clone(model), notices: Vec::new() }));
+        if let Some(opened) = last(&mut models, &key) {
+            return Ok(Some(opened));
         }
         let access = Access {
             models: env::models().unwrap_or_else(|| self.state.join("models")),
             ollama: settings.ollama.clone(),
             allow_remote: settings.allow_remote,
             adapters: settings.adapters.clone(),
+            learned: learned.cloned(),
             window: settings.window as usize,
             key: env::api_key().map(Key::new),
         };
+        // Before another is opened; what a review still asks is closed when it ends.
+        let surplus = (models.len() + 1).saturating_sub(MOST_MODELS);
+        models.drain(..surplus);
         match model::open(&settings.name, &access) {
             Ok(None) => Ok(None),
             Ok(Some(opened)) => {
-                models.insert(name, Arc::clone(&opened.model));
+                let (model, notices) = (Arc::clone(&opened.model), opened.notices.clone());
+                models.push(Ready { key, model, notices });
                 Ok(Some(opened))
             }
             Err(error) => Err(Notice::failure(format!("model {name}"), notice::chain(&error))),
         }
     }
+}
+
+/// The model with this key, if it is open; it becomes the one that was asked last.
+fn last(models: &mut Vec<Ready>, key: &str) -> Option<Opened> {
+    let at = models.iter().position(|ready| ready.key == key)?;
+    let ready = models.remove(at);
+    let opened = Opened { model: Arc::clone(&ready.model), notices: ready.notices.clone() };
+    models.push(ready);
+    Some(opened)
 }
 
 /// The view of an index that holds the base branch.
@@ -157,6 +205,7 @@ pub(crate) fn index(engine: &Engine, held: &Held, base: &CommitId, ignored: Igno
         ollama: String::new(),
         allow_remote: false,
         adapters: Vec::new(),
+        learned: None,
         window: 0,
         key: None,
     };
@@ -237,4 +286,31 @@ fn parsed<T>(
     let path = path.as_ref().to_str()?;
     let text = text(base, path, notices)?;
     parse(&text).map_err(|why| notices.push(Notice::failure(path, why))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_models_stay_open_and_the_one_that_was_asked_longest_ago_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = House::new(None, folder.path().to_owned());
+        let shelves = Shelves::default();
+        let ask = |n: usize| {
+            let script = folder.path().join(format!("{n}.jsonl"));
+            crate::files::write(&script, &format!("{{\"say\": \"{n}\"}}\n")).unwrap();
+            let mut layers = Layers::default();
+            let name = format!("model.name = 'scripted:{}'", script.display());
+            layers.file(PathBuf::from("own.toml"), &name).unwrap();
+            house.model(&layers.resolve().unwrap(), &shelves).unwrap().unwrap().model
+        };
+        let first = ask(0);
+        let second = ask(1);
+        assert!(Arc::ptr_eq(&first, &ask(0)), "it stays open");
+        (2..=MOST_MODELS).for_each(|n| drop(ask(n)));
+        assert_eq!(house.models.lock().unwrap().len(), MOST_MODELS);
+        assert!(Arc::ptr_eq(&first, &ask(0)));
+        assert!(!Arc::ptr_eq(&second, &ask(1)), "it was closed, and is opened anew");
+    }
 }

@@ -198,6 +198,8 @@ section! {
         name: ModelSpec,
         /// LoRA adapters (GGUF) laid over a model in a file, in order.
         adapters: Vec<PathBuf>,
+        /// Whether an adapter that passed its exam for this project or language is laid over a model in a file.
+        learned_adapters: bool,
         /// Tokens that question and answer may have together; 0 for what the model was made for, at most 16384.
         window: u32,
         /// How long one answer may take, in seconds.
@@ -383,8 +385,14 @@ pub enum ConfigError {
 }
 
 /// Settings that open the network, or say what a model is told to do. A cloned repository must not be able to.
-pub const PERSONAL: [&str; 5] =
-    ["model.ollama", "model.allow_remote", "model.adapters", "suggest.prompts", "docs.allow_private"];
+pub const PERSONAL: [&str; 6] = [
+    "model.ollama",
+    "model.allow_remote",
+    "model.adapters",
+    "model.learned_adapters",
+    "suggest.prompts",
+    "docs.allow_private",
+];
 
 /// [`DEFAULT_TOML`] as a repository may have it: the settings in [`PERSONAL`] are commented out.
 pub fn repository_toml() -> String {

@@ -1,5 +1,6 @@
 //! Whom do we ask? Models behind traits: those that turn a text into a vector, and those that answer in words.
 
+pub mod adapters;
 mod address;
 pub mod chat;
 pub mod choice;
@@ -21,7 +22,7 @@ use std::{
 
 use crate::{
     config::{EmbedderSpec, ModelSpec},
-    notice::Notice,
+    notice::{self, Notice},
     source::words,
 };
 pub use address::one_line;
@@ -91,6 +92,8 @@ pub struct Access {
     pub allow_remote: bool,
     /// LoRA adapters laid over a model in a file.
     pub adapters: Vec<PathBuf>,
+    /// Where one that was learned may be taken from, where none are named; none where no such one is wanted.
+    pub learned: Option<adapters::Shelves>,
     /// Tokens that question and answer may have together; 0 for what the model was made for, at most [`MOST_WINDOW`].
     pub window: usize,
     /// What is shown to servers that speak OpenAI's protocol, where they want a key.
@@ -130,7 +133,7 @@ pub fn open(spec: &ModelSpec, access: &Access) -> Result<Option<Opened>, ModelEr
     Ok(match spec {
         ModelSpec::None => None,
         ModelSpec::Auto => return choice::open(access),
-        ModelSpec::File(file) => plain(open_file(file, access)?),
+        ModelSpec::File(file) => Some(open_file(file, access)?),
         ModelSpec::Ollama(name) => plain(Arc::new(ollama::Chat::connect(name, access)?)),
         ModelSpec::OpenAi { address, model } => {
             let model = openai::OpenAi::connect(address, model.as_deref(), access)?;
@@ -156,10 +159,36 @@ impl fmt::Debug for Opened {
 }
 
 /// The model in a file; a name without a folder that is not here may be in the folder of models.
-fn open_file(file: &Path, access: &Access) -> Result<Arc<dyn Model>, ModelError> {
+fn open_file(file: &Path, access: &Access) -> Result<Opened, ModelError> {
+    let found = found(file, access);
+    let adapters::Chosen { adapter, mut notices } = adapter_of(file, access);
+    let opened = |adapters: &[PathBuf]| local::Local::open(&found, adapters, access.window);
+    let Some(adapter) = adapter else {
+        return Ok(Opened { model: Arc::new(opened(&access.adapters)?), notices });
+    };
+    let model = match opened(&[adapter]) {
+        Ok(model) => model,
+        Err(why) => {
+            let model = opened(&[])?;
+            let what = format!("it cannot be laid over the model, which is asked as it is: {}", notice::chain(&why));
+            // Not taken after all.
+            notices.pop();
+            notices.push(Notice::skipped("adapters", what));
+            model
+        }
+    };
+    Ok(Opened { model: Arc::new(model), notices })
+}
+
+/// Which adapter would be laid over the model in a file, if any; nothing of it is opened.
+pub fn adapter_of(file: &Path, access: &Access) -> adapters::Chosen {
+    let shelves = access.learned.as_ref().filter(|_| access.adapters.is_empty());
+    shelves.map(|shelves| shelves.choose(&found(file, access))).unwrap_or_default()
+}
+
+fn found(file: &Path, access: &Access) -> PathBuf {
     let is_name = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
-    let found = if is_name && !file.exists() { access.models.join(file) } else { file.to_owned() };
-    Ok(Arc::new(local::Local::open(&found, &access.adapters, access.window)?))
+    if is_name && !file.exists() { access.models.join(file) } else { file.to_owned() }
 }
 
 /// The embedder that is meant, ready to be asked.

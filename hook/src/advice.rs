@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context, Result, anyhow, bail};
 use engine::{
     config::ModelSpec,
-    notice::Notice,
+    notice::{Gravity, Notice},
     recall::{
         Searcher,
         search::{Query, Weights},
@@ -17,7 +17,7 @@ use engine::{
 use crate::{
     args::{self, Args},
     files, index, review,
-    setup::{self, Setup},
+    setup::{self, Setup, Topic},
 };
 
 /// Pieces of the repository that a question is answered from; the window decides how many of them fit.
@@ -29,7 +29,7 @@ const EARLIER: usize = 10;
 pub(crate) fn ask(args: &Args, given: &args::Ask) -> Result<ExitCode> {
     let setup = setup::read(args)?;
     let question = given.question.join(" ");
-    let engine = engine(&setup)?;
+    let engine = engine(&setup, Topic::Project)?;
     let views = setup.index_views()?;
     let searcher = Searcher::open(&setup.index_folder()?, &views.each_ref().map(String::as_str))?;
     let query = Query { text: &question, most: MOST_HITS, from: None, weights: Weights::default() };
@@ -40,13 +40,13 @@ pub(crate) fn ask(args: &Args, given: &args::Ask) -> Result<ExitCode> {
 pub(crate) fn summarize(args: &Args, given: &args::Summarize) -> Result<ExitCode> {
     let setup = setup::read(args)?;
     let versions = review::versions_of(&setup, &given.what)?;
-    say(engine(&setup)?.summarize(&versions, "")?)
+    say(engine(&setup, Topic::Change(&versions.change))?.summarize(&versions, "")?)
 }
 
 pub(crate) fn explain(args: &Args, given: &args::Explain) -> Result<ExitCode> {
     let setup = setup::read(args)?;
     let versions = review::versions_of(&setup, &given.what)?;
-    let engine = engine(&setup)?;
+    let engine = engine(&setup, Topic::Change(&versions.change))?;
     // What rules found needs no model to be found.
     let mut found = engine.review_without_model(versions);
     if find(&found, &given.place).is_err() {
@@ -94,7 +94,8 @@ pub(crate) fn draft(args: &Args, given: &[String]) -> Result<ExitCode> {
     if versions.change.files.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let (message, notices) = engine(&setup)?.message(&versions, &repository.subjects(EARLIER)?)?;
+    let (message, notices) =
+        engine(&setup, Topic::Change(&versions.change))?.message(&versions, &repository.subjects(EARLIER)?)?;
     tell(&notices);
     let Message { subject, body } = message;
     let draft = if body.is_empty() { format!("{subject}\n") } else { format!("{subject}\n\n{body}\n") };
@@ -104,11 +105,14 @@ pub(crate) fn draft(args: &Args, given: &[String]) -> Result<ExitCode> {
 }
 
 /// The engine with the model that is configured; here there is nothing to do without one.
-fn engine(setup: &Setup) -> Result<engine::pipeline::Engine> {
-    let (engine, notices) = setup.engine()?;
+fn engine(setup: &Setup, topic: Topic<'_>) -> Result<engine::pipeline::Engine> {
+    let (engine, notices) = setup.engine(topic)?;
     if let Some(notice) = notices.iter().find(|notice| notice.about.starts_with("model ")) {
         bail!("{}: {}", notice.about, notice.what);
     }
+    // An adapter that was passed over is never passed over in silence.
+    let skipped = notices.into_iter().filter(|notice| notice.gravity == Gravity::Skipped);
+    tell(&skipped.filter(|notice| notice.about.starts_with("adapter")).collect::<Vec<_>>());
     Ok(engine)
 }
 

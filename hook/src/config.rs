@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use engine::config::{repository_toml, schema};
+use engine::{
+    config::{repository_toml, schema},
+    notice::{Gravity, Notice},
+};
 
 use crate::{
     args::{Args, ConfigArgs, ConfigCommand},
-    files, review, setup,
+    files, review,
+    setup::{self, Topic},
 };
 
 pub(crate) fn run(args: &Args, config: &ConfigArgs) -> Result<ExitCode> {
@@ -36,8 +40,10 @@ fn show(args: &Args, with_origin: bool) -> Result<()> {
 
 fn check(args: &Args) -> Result<()> {
     let setup = setup::read(args)?;
-    let (engine, notices) = setup.engine()?;
-    if let Some(notice) = notices.first() {
+    let (engine, notices) = setup.engine(Topic::Project)?;
+    // Which adapter was taken is no trouble.
+    let is_trouble = |notice: &&Notice| notice.gravity > Gravity::Note || !notice.about.starts_with("adapter");
+    if let Some(notice) = notices.iter().find(is_trouble) {
         bail!("{}: {}", notice.about, notice.what);
     }
     anstream::println!("configuration and {} rules are in order", engine.rules().iter().count());

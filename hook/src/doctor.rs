@@ -74,6 +74,7 @@ fn look(args: &Args) -> Vec<Line> {
     });
     let (ok, found) = model::look(&setup);
     lines.push(line(ok, "model", found));
+    lines.extend(model::adapters(&setup).into_iter().map(|(ok, found)| line(ok, "adapter", found)));
     match linters::look(args) {
         Ok(listed) => lines.extend(listed.iter().filter_map(linter_line)),
         Err(error) => lines.push(line(false, "linters", format!("{error:#}"))),

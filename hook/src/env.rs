@@ -21,9 +21,14 @@ pub(crate) fn models() -> PathBuf {
     if let Some(path) = env::var_os("APPRENTICE_MODELS").filter(|path| !path.is_empty()) {
         return path.into();
     }
+    data().unwrap_or_else(|| "apprentice".into()).join("models")
+}
+
+/// The user's folder of data.
+pub(crate) fn data() -> Option<PathBuf> {
     let folder = env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let folder = folder.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
-    folder.unwrap_or_default().join("apprentice/models")
+    folder.map(|folder| folder.join("apprentice"))
 }
 
 /// The key for servers that speak OpenAI's protocol: `$APPRENTICE_API_KEY`, and nowhere else.

@@ -38,7 +38,7 @@ fn add(setup: &Setup, patterns: &[String]) -> Result<()> {
 
 /// Exit code 1 when a path is not read, as `git check-ignore` turned round.
 fn check(setup: &Setup, paths: &[std::path::PathBuf]) -> Result<ExitCode> {
-    let (engine, _) = setup.engine()?;
+    let (engine, _) = setup.engine_without_model()?;
     let mut all_read = true;
     for path in paths {
         let verdict = match setup.repo_path(path)? {

@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::{
     args::{self, Args, IndexCommand},
     env, files, review,
-    setup::{self, Setup},
+    setup::{self, Setup, Topic},
 };
 
 pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, given: &args::Index) -> Result<ExitCode> {
 /// The embedder that the configuration names.
 pub(crate) fn embedder(setup: &Setup) -> Result<Arc<dyn Embedder>> {
     let model = &setup.config.model;
-    Ok(model::embedder(&model.embedder, &setup.access())?)
+    Ok(model::embedder(&model.embedder, &setup.access(Topic::Other))?)
 }
 
 /// Brings the index to what is on disk now.

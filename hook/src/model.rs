@@ -16,6 +16,7 @@ use engine::{
         library::{self, Entry, Limits, Source},
         ollama,
     },
+    notice::{Gravity, Notice},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
@@ -23,14 +24,14 @@ use serde_json::json;
 use crate::{
     args::{self, Args, ModelCommand},
     env, review,
-    setup::{self, Setup},
+    setup::{self, Setup, Topic},
 };
 
 /// How long an Ollama server has to list its models.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &Args, given: &args::Model) -> Result<ExitCode> {
-    let access = setup::read(args)?.access();
+    let access = setup::read(args)?.access(Topic::Other);
     match &given.command {
         ModelCommand::List { json } => list(&access, *json)?,
         ModelCommand::Pull { name, json } => pull(&access, name.as_deref(), *json)?,
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &Args, given: &args::Model) -> Result<ExitCode> {
 
 /// What `doctor` says of the model: whether it can be asked, and which it is.
 pub(crate) fn look(setup: &Setup) -> (bool, String) {
-    let access = setup.access();
+    let access = setup.access(Topic::Project);
     let spec = &setup.config.model.name;
     match spec {
         ModelSpec::None => {
@@ -61,6 +62,14 @@ pub(crate) fn look(setup: &Setup) -> (bool, String) {
             Err(error) => (false, error.to_string()),
         },
     }
+}
+
+/// What `doctor` says of the adapters of this project: which would be laid over the model, and which would not.
+pub(crate) fn adapters(setup: &Setup) -> Vec<(bool, String)> {
+    let ModelSpec::File(file) = &setup.config.model.name else { return Vec::new() };
+    let chosen = engine::model::adapter_of(file, &setup.access(Topic::Project));
+    let told = |notice: Notice| (notice.gravity == Gravity::Note, format!("{}: {}", notice.about, notice.what));
+    chosen.notices.into_iter().map(told).collect()
 }
 
 fn list(access: &Access, json: bool) -> Result<()> {

@@ -21,7 +21,7 @@ use engine::{
 
 use crate::{
     args, files, interactive,
-    setup::{self, Setup},
+    setup::{self, Setup, Topic},
 };
 
 pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> {
@@ -29,8 +29,8 @@ pub(crate) fn run(args: &args::Args, review: &args::Review) -> Result<ExitCode> 
         interactive::check()?;
     }
     let setup = read_setup(args, review)?;
-    let (engine, notices) = setup.engine()?;
     let mut versions = versions(&setup, review)?;
+    let (engine, notices) = setup.engine(Topic::Change(&versions.change))?;
     if review.apply {
         let fixed = apply(&setup, review, &engine, &versions)?;
         anstream::eprint!("{fixed}");

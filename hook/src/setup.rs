@@ -9,13 +9,17 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use engine::{
+    change::Change,
     check::{
         linter::{Trust, Workshop},
         rule::{Rule, RuleSet},
     },
     config::{Config, Layers, ModelSpec, Origin},
     git::{Repository, RepositoryError},
-    model::{self, Access, Key},
+    model::{
+        self, Access, Key,
+        adapters::{self, Shelves},
+    },
     notice::{self, Notice},
     pipeline::{Adviser, Engine, Progress},
     recall::{documents, evidence::Recall, tree},
@@ -39,6 +43,17 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// The journal of answers, once it was opened.
     pub(crate) opened: std::sync::OnceLock<Arc<engine::feedback::Journal>>,
+}
+
+/// What a model is asked about: it may have learned more for one thing than for another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Topic<'a> {
+    /// A change.
+    Change(&'a Change),
+    /// This project.
+    Project,
+    /// What is nobody's.
+    Other,
 }
 
 /// Reads the layers: defaults, the user's file, the repository's file, `APPRENTICE_*`, `--set`.
@@ -94,10 +109,10 @@ impl Setup {
     }
 
     /// The engine with the built-in rules and the repository's own, and the model that is configured.
-    pub(crate) fn engine(&self) -> Result<(Engine, Vec<Notice>)> {
+    pub(crate) fn engine(&self, topic: Topic<'_>) -> Result<(Engine, Vec<Notice>)> {
         self.wake();
         let (engine, mut notices) = self.engine_without_model()?;
-        let (adviser, more) = self.adviser();
+        let (adviser, more) = self.adviser(topic);
         notices.extend(more);
         Ok((if let Some(adviser) = adviser { engine.with_adviser(adviser) } else { engine }, notices))
     }
@@ -129,9 +144,12 @@ impl Setup {
 
     /// The model that is configured, with what it said before. One that cannot be had is told: rules review without it,
     /// and nobody takes that for the whole review.
-    fn adviser(&self) -> (Option<Adviser>, Vec<Notice>) {
+    fn adviser(&self, topic: Topic<'_>) -> (Option<Adviser>, Vec<Notice>) {
         let spec = &self.config.model.name;
-        let (model, mut notices) = match model::open(spec, &self.access()) {
+        if *spec == ModelSpec::None {
+            return (None, Vec::new());
+        }
+        let (model, mut notices) = match model::open(spec, &self.access(topic)) {
             Ok(Some(opened)) => (opened.model, opened.notices),
             Ok(None) if *spec == ModelSpec::Auto => {
                 let what =
@@ -178,7 +196,8 @@ impl Setup {
 
     /// An engine that asks the model that is configured, if one is; one that cannot be had is an error.
     pub(crate) fn advised(&self, engine: Engine) -> Result<Engine> {
-        match self.adviser() {
+        // What is measured is the model, wherever it is measured.
+        match self.adviser(Topic::Other) {
             (Some(adviser), _) => Ok(engine.with_adviser(adviser)),
             (None, notices) => match notices.first() {
                 Some(notice) => Err(anyhow!("{}: {}", notice.about, notice.what)),
@@ -188,16 +207,28 @@ impl Setup {
     }
 
     /// Where models are and what may be asked.
-    pub(crate) fn access(&self) -> Access {
+    pub(crate) fn access(&self, topic: Topic<'_>) -> Access {
         let model = &self.config.model;
         Access {
             models: env::models(),
             ollama: model.ollama.clone(),
             allow_remote: model.allow_remote,
             adapters: model.adapters.clone(),
+            learned: self.shelves(topic).filter(|_| model.learned_adapters),
             window: model.window as usize,
             key: env::api_key().map(Key::new),
         }
+    }
+
+    /// Where adapters for this may be taken from.
+    fn shelves(&self, topic: Topic<'_>) -> Option<Shelves> {
+        let language = match topic {
+            Topic::Change(change) => adapters::of_change(change),
+            Topic::Project => adapters::of_project(&files::names(&self.root)),
+            Topic::Other => return None,
+        };
+        let project = self.repository.as_ref().map(|repository| repository.common_dir().join("apprentice"));
+        Some(Shelves { project, user: env::data(), language })
     }
 
     /// Where the index of the repository lies.

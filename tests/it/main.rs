@@ -1,6 +1,7 @@
 //! Apprentice from the outside: the built command on real repositories, and the walls of the code itself.
 
 mod action;
+mod adapters;
 mod advice;
 mod bot;
 mod apply;

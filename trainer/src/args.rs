@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args as Group, Parser, Subcommand};
+use engine::model::adapters::Key;
 use trainer::{gguf::mix::FileType, publish::Name};
 
 use crate::front::{
@@ -80,8 +81,10 @@ pub(crate) struct Evaluate {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: PathBuf,
     /// What it must be better than [default: the model that is served].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "adapter")]
     pub(crate) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) taught: Taught,
     /// Texts that are nobody's lessons: a corpus, or a file of one `{"text": …}` a line [default: the examples of the
     /// rules].
     #[arg(long, value_name = "PATH")]
@@ -96,6 +99,27 @@ pub(crate) struct Evaluate {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) kept: Kept,
+}
+
+/// An adapter, and what it is for.
+#[derive(Debug, Group)]
+pub(crate) struct Taught {
+    /// An adapter that is laid over the file, as `merge --alone` writes it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) adapter: Option<PathBuf>,
+    /// What the adapter is for: a language (`python`), or `general`.
+    #[arg(long = "for", value_name = "KEY", requires = "adapter")]
+    pub(crate) key: Option<Key>,
+    /// The adapter is for this repository alone.
+    #[arg(long, requires = "adapter")]
+    pub(crate) project: bool,
+}
+
+impl Taught {
+    /// What the adapter is for.
+    pub(crate) fn key(&self) -> Key {
+        self.key.unwrap_or(Key::General)
+    }
 }
 
 /// What an exam asks for, and what is good enough.
@@ -130,8 +154,10 @@ pub(crate) enum Target {
 /// What is to be served.
 #[derive(Debug, Group)]
 pub(crate) struct Promote {
-    /// A GGUF file that passed its exam on this machine.
+    /// A GGUF file that passed its exam on this machine; with `--adapter`, the one that the adapter passed on.
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) taught: Taught,
     #[command(flatten)]
     pub(crate) kept: Kept,
 }
@@ -139,6 +165,12 @@ pub(crate) struct Promote {
 /// Back to the one before.
 #[derive(Debug, Group)]
 pub(crate) struct Rollback {
+    /// Go back to the adapter that was taken before for this language, or for `general`; to none, if there was none.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) adapter: Option<Key>,
+    /// The adapter for this repository alone.
+    #[arg(long, requires = "adapter")]
+    pub(crate) project: bool,
     /// Why, for the history.
     #[arg(long, default_value = "somebody asked for it")]
     pub(crate) why: String,

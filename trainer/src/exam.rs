@@ -72,15 +72,50 @@ pub enum Target {
 /// What an exam is about.
 #[derive(Debug, Clone)]
 pub struct Paper {
-    /// The file that would be served.
-    pub file: PathBuf,
-    /// The file that is served now, or what training began from.
-    pub against: PathBuf,
+    /// What would be served.
+    pub own: Sitter,
+    /// What is served now, or what training began from.
+    pub against: Sitter,
     /// The folder with the questions, as `lessons build` writes it.
     pub data: PathBuf,
     /// Texts that are nobody's lessons, for what was forgotten: a corpus, or a file of one `{"text": …}` a line; without
     /// them the examples of the rules are taken.
     pub generic: Option<PathBuf>,
+}
+
+/// Who sits an exam.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sitter {
+    /// The file of a model.
+    pub file: PathBuf,
+    /// An adapter (GGUF) that is laid over it.
+    pub adapter: Option<PathBuf>,
+}
+
+impl From<PathBuf> for Sitter {
+    fn from(file: PathBuf) -> Self {
+        Self { file, adapter: None }
+    }
+}
+
+impl Sitter {
+    /// The digest by which an exam knows it: of a file alone its BLAKE3, of one with an adapter [`together`].
+    ///
+    /// # Errors
+    /// [`ExamError::File`].
+    pub fn artefact(&self) -> Result<String, ExamError> {
+        let digest = |file: &Path| files::digests(file, &|_, _| {}).map_err(|why| failed(file, why));
+        let base = digest(&self.file)?.blake3;
+        match &self.adapter {
+            None => Ok(base),
+            Some(adapter) => Ok(together(&base, &digest(adapter)?.blake3)),
+        }
+    }
+}
+
+/// The digest of a model with an adapter laid over it, of the BLAKE3 digests of their files.
+pub fn together(base: &str, adapter: &str) -> String {
+    blake3::hash(format!("model {base} with adapter {adapter}").as_bytes()).to_hex().to_string()
 }
 
 /// What happens in an exam: who sits it, and how many questions of how many are done.
@@ -96,9 +131,9 @@ pub struct Exam {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     version: u32,
-    /// BLAKE3 of the file.
+    /// What sat it.
     artefact: String,
-    /// BLAKE3 of the file that it was held against.
+    /// What it was held against.
     against: String,
     /// BLAKE3 of the questions.
     data: String,
@@ -178,7 +213,7 @@ pub fn evaluate(paper: &Paper, terms: &Terms, go_on: &dyn Fn() -> bool, told: To
     let probe = probe::texts(paper.generic.as_deref())?;
     let canaries = canary::read(&paper.data)?;
     let sitting = sit::Sitting { questions: &questions, probe: &probe, canaries: &canaries, terms, go_on, told };
-    let (artefact, own) = sitting.of(&paper.file)?;
+    let (artefact, own) = sitting.of(&paper.own)?;
     let (against, theirs) = sitting.of(&paper.against)?;
     let compared = compare::compare(&own, &theirs);
     let gates = compare::gates(&own.scores, &theirs.scores, &compared, terms, canaries.len());
@@ -198,9 +233,15 @@ pub fn evaluate(paper: &Paper, terms: &Terms, go_on: &dyn Fn() -> bool, told: To
 }
 
 impl Exam {
-    /// BLAKE3 of the file that sat it, 64 hex digits.
+    /// What sat it, as [`Sitter::artefact`] tells it.
     pub fn artefact(&self) -> &str {
         &self.record.artefact
+    }
+
+    /// BLAKE3 of its record, 64 hex digits.
+    pub fn digest(&self) -> String {
+        let record = serde_json::to_string(&self.record).unwrap_or_default();
+        blake3::hash(record.as_bytes()).to_hex().to_string()
     }
 
     /// BLAKE3 of the questions, 64 hex digits.
@@ -208,7 +249,7 @@ impl Exam {
         &self.record.data
     }
 
-    /// BLAKE3 of the file that it was held against.
+    /// What it was held against, as [`Sitter::artefact`] tells it.
     pub fn against(&self) -> &str {
         &self.record.against
     }

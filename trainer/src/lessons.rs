@@ -23,6 +23,7 @@ use std::{
 use engine::{
     config::{Config, FeedbackConfig},
     feedback::{Answered, JournalError},
+    model::adapters::Key,
     suggest::{Prompts, lesson},
 };
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,9 @@ pub struct Settings {
     pub since: Option<i64>,
     /// Only answers before then, milliseconds since 1970.
     pub until: Option<i64>,
+    /// Only answers about these languages, as [`Key`] has them; about all where none is named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub languages: BTreeSet<String>,
     /// The most answers of one person about one rule.
     pub most_of_one: usize,
     /// The most answers that are learned from: the newest, and of older ones some of every kind.
@@ -65,6 +69,14 @@ pub struct Settings {
     pub canaries: usize,
     /// The model that configurations for other trainers name.
     pub base: String,
+}
+
+impl Settings {
+    /// Whether answers about this language are asked for.
+    fn speaks(&self, language: &str) -> bool {
+        let key = || language.parse::<Key>().map_or_else(|_| language.to_lowercase(), |key| key.to_string());
+        self.languages.is_empty() || self.languages.contains(&key())
+    }
 }
 
 /// Why there are no rows.
@@ -227,6 +239,7 @@ impl Build {
                 Ok(one) if settings.until.is_some_and(|until| one.at >= until) => {
                     self.leave_out("newer than asked for")
                 }
+                Ok(one) if !settings.speaks(&one.language) => self.leave_out("about another language"),
                 Ok(one) => self.candidates.push(one),
             }
         }

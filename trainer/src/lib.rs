@@ -19,5 +19,6 @@ pub mod gpt;
 pub mod card;
 pub mod exam;
 pub mod promotion;
+pub mod shelf;
 pub mod publish;
 pub mod sleep;

@@ -134,7 +134,7 @@ impl Home {
             .map_err(|source| failed(&path, source))
     }
 
-    fn tell(&self, at: u64, what: &str, blake3: &str, why: String) -> Result<(), PromotionError> {
+    pub(crate) fn tell(&self, at: u64, what: &str, blake3: &str, why: String) -> Result<(), PromotionError> {
         let event = Event { at, what: what.to_owned(), blake3: blake3.to_owned(), why };
         let path = self.folder.join("models.log.jsonl");
         let line = serde_json::to_string(&event).unwrap_or_default();
@@ -266,7 +266,7 @@ pub fn reasons(exam: &Exam, all: bool) -> String {
     gates.map(|gate| format!("{}: {}", gate.name, gate.why)).collect::<Vec<_>>().join("; ")
 }
 
-fn failed(file: &Path, source: std::io::Error) -> PromotionError {
+pub(crate) fn failed(file: &Path, source: std::io::Error) -> PromotionError {
     PromotionError::File { file: file.display().to_string(), source }
 }
 

@@ -85,9 +85,10 @@ pub(super) fn open(access: &Access) -> Result<Option<Opened>, ModelError> {
         return Ok(Some(opened));
     }
     let Some(entry) = best_file(library::list(&access.models).unwrap_or_default(), free) else { return Ok(None) };
-    let model = open_file(&entry.path, access)?;
+    let mut opened = open_file(&entry.path, access)?;
     let what = format!("auto took the model file `{}`", entry.file);
-    Ok(Some(Opened { model, notices: vec![Notice::note("model", what).advise(SET)] }))
+    opened.notices.insert(0, Notice::note("model", what).advise(SET));
+    Ok(Some(opened))
 }
 
 const SET: &str = "set `model.name` to have another";

@@ -58,6 +58,17 @@ pub struct Local {
     state: Mutex<State>,
 }
 
+/// By what a model's name knows the weights of its file: 64 hex digits of the header and of some bytes of each tensor,
+/// of which the name of a model without adapters has the first twelve.
+///
+/// # Errors
+/// What is wrong with the file, in words.
+pub fn digest(file: &Path) -> Result<String, String> {
+    let mut digest = blake3::Hasher::new();
+    Gguf::open(file)?.digest(&mut digest);
+    Ok(digest.finalize().to_hex().to_string())
+}
+
 /// What was read last, and room to read on.
 #[derive(Debug)]
 struct State {

@@ -14,7 +14,7 @@ use crate::{
     advice,
     args::{Args, HookType},
     background, env, review,
-    setup::{self, Setup},
+    setup::{self, Setup, Topic},
 };
 
 pub(super) fn run(args: &Args, hook: HookType, given: &[String]) -> Result<ExitCode> {
@@ -82,7 +82,7 @@ fn before_push(args: &Args, given: &[String]) -> Result<ExitCode> {
 /// A merge may bring another configuration or other rules; say at once if they cannot be used.
 fn after_merge(args: &Args) -> Result<ExitCode> {
     let setup = setup::read(args)?;
-    let (_, notices) = setup.engine()?;
+    let (_, notices) = setup.engine(Topic::Other)?;
     for notice in notices {
         anstream::eprintln!("apprentice: {}: {}", notice.about, notice.what);
     }
@@ -91,7 +91,7 @@ fn after_merge(args: &Args) -> Result<ExitCode> {
 }
 
 fn review_of(setup: &Setup, mut versions: Versions) -> Result<Review> {
-    let (engine, notices) = setup.engine()?;
+    let (engine, notices) = setup.engine(Topic::Change(&versions.change))?;
     versions.notices.extend(notices);
     let mut review = engine.review(versions);
     review.notices.extend(setup.tell(&review));

@@ -2,7 +2,6 @@
 //! what is right.
 
 use std::{
-    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -18,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ExamError, Terms, Told, canary, failed,
+    ExamError, Sitter, Terms, Told, canary,
     rows::{self, Edit, Pair, Question, Questions, Right},
 };
-use crate::{canary::Canary, files};
+use crate::canary::Canary;
 
 /// How long one answer may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -106,15 +105,15 @@ pub(super) struct Sitting<'a> {
 static STOP: AtomicBool = AtomicBool::new(false);
 
 impl Sitting<'_> {
-    /// Lets a file sit it; gives the file's digest with what came of it.
-    pub(super) fn of(&self, file: &Path) -> Result<(String, Sat), ExamError> {
-        let digest = || files::digests(file, &|_, _| {}).map(|digests| digests.blake3).map_err(|why| failed(file, why));
-        let before = digest()?;
+    /// Lets a model sit it; gives its digest with what came of it.
+    pub(super) fn of(&self, sitter: &Sitter) -> Result<(String, Sat), ExamError> {
+        let before = sitter.artefact()?;
+        let file = sitter.adapter.as_ref().unwrap_or(&sitter.file);
         let wrong = |source| ExamError::Model { file: file.display().to_string(), source };
-        let model = Local::open(file, &[], self.terms.window).map_err(wrong)?;
+        let model = Local::open(&sitter.file, sitter.adapter.as_slice(), self.terms.window).map_err(wrong)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let sat = self.sit(&model, &name).map_err(|why| why.map_or(ExamError::Stopped, wrong))?;
-        if digest()? != before {
+        if sitter.artefact()? != before {
             return Err(ExamError::Changed(file.display().to_string()));
         }
         Ok((before, sat))

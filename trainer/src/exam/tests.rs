@@ -203,8 +203,8 @@ fn a_model_is_no_better_than_itself() {
     let generic = folder.path().join("generic.jsonl");
     write(&generic, "{\"text\":\"def add(a, b):\\n    return a + b\\n\"}");
     let paper = Paper {
-        file: PathBuf::from(&model),
-        against: PathBuf::from(&model),
+        own: PathBuf::from(&model).into(),
+        against: PathBuf::from(&model).into(),
         data: folder.path().to_owned(),
         generic: Some(generic),
     };

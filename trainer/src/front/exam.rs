@@ -1,13 +1,18 @@
 //! `apprentice-trainer evaluate`, `promote`, `rollback`, `status`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
+use engine::model::adapters::{self, Key, Place, Shelf};
 use serde_json::json;
 use trainer::{
-    exam::{self, Exam, Paper, Terms},
+    exam::{self, Exam, Paper, Sitter, Terms},
     files,
     promotion::{self, Entry, Home},
+    shelf::{self, Candidate},
 };
 
 use crate::{
@@ -22,13 +27,9 @@ fn home(kept: &Kept) -> Result<Home> {
 
 pub(crate) fn evaluate(given: &Evaluate) -> Result<ExitCode> {
     let home = home(&given.kept)?;
-    let served = || -> Result<PathBuf> {
-        let incumbent = home.models()?.incumbent.map(|entry| entry.file);
-        incumbent.context("no model is served yet: name what training began from with `--against FILE`")
-    };
     let paper = Paper {
-        file: given.file.clone(),
-        against: given.against.clone().map_or_else(served, Ok)?,
+        own: Sitter { file: given.file.clone(), adapter: given.taught.adapter.clone() },
+        against: against(given, &home)?,
         data: given.data.clone(),
         generic: given.generic.clone(),
     };
@@ -51,13 +52,39 @@ pub(crate) fn evaluate(given: &Evaluate) -> Result<ExitCode> {
     })?;
     drop(progress);
     exam.keep(home.folder())?;
-    promotion::examined(&home, &given.file, &exam, place::now())?;
+    if given.taught.adapter.is_none() {
+        promotion::examined(&home, &given.file, &exam, place::now())?;
+    }
     if given.json {
         anstream::println!("{}", serde_json::to_string_pretty(&exam.to_value())?);
     } else {
         say(&exam);
     }
     Ok(ExitCode::from(u8::from(!exam.is_passed())))
+}
+
+/// What it has to be better than: of an adapter the one that is taken for the same, else the model alone.
+fn against(given: &Evaluate, home: &Home) -> Result<Sitter> {
+    if given.taught.adapter.is_some() {
+        let key = given.taught.key();
+        let adapter = shelf::incumbent(&shelf_of(&given.kept, given.taught.project)?, key, &digest(&given.file)?)?;
+        return Ok(Sitter { file: given.file.clone(), adapter });
+    }
+    let served = || -> Result<PathBuf> {
+        let incumbent = home.models()?.incumbent.map(|entry| entry.file);
+        incumbent.context("no model is served yet: name what training began from with `--against FILE`")
+    };
+    Ok(given.against.clone().map_or_else(served, Ok)?.into())
+}
+
+/// Where adapters of one kind are kept.
+fn shelf_of(kept: &Kept, project: bool) -> Result<Home> {
+    Ok(Home::new(place::shelf(kept.state.as_deref(), project)?))
+}
+
+fn digest(file: &Path) -> Result<String> {
+    let digests = files::digests(file, &|_, _| {}).with_context(|| format!("cannot read `{}`", file.display()))?;
+    Ok(digests.blake3)
 }
 
 fn say(exam: &Exam) {
@@ -90,9 +117,14 @@ fn say(exam: &Exam) {
 
 pub(crate) fn promote(given: &Promote) -> Result<ExitCode> {
     let home = home(&given.kept)?;
-    let digests =
-        files::digests(&given.file, &|_, _| {}).with_context(|| format!("cannot read `{}`", given.file.display()))?;
-    let exam = Exam::kept(home.folder(), &digests.blake3)?;
+    let sitter = Sitter { file: given.file.clone(), adapter: given.taught.adapter.clone() };
+    let exam = Exam::kept(home.folder(), &sitter.artefact()?)?;
+    if let Some(adapter) = &given.taught.adapter {
+        let (key, shelf) = (given.taught.key(), shelf_of(&given.kept, given.taught.project)?);
+        let place = shelf::promote(&shelf, Candidate { key, base: &given.file, adapter }, &exam, place::now())?;
+        say_place(&shelf, key, &place);
+        return Ok(ExitCode::SUCCESS);
+    }
     let models = promotion::promote(&home, &given.file, exam, place::now())?;
     anstream::println!("served      {}", shown(models.incumbent.as_ref()));
     anstream::println!("before      {}", shown(models.previous.as_ref()));
@@ -100,6 +132,12 @@ pub(crate) fn promote(given: &Promote) -> Result<ExitCode> {
 }
 
 pub(crate) fn rollback(given: &Rollback) -> Result<ExitCode> {
+    if let Some(key) = given.adapter {
+        let shelf = shelf_of(&given.kept, given.project)?;
+        let place = shelf::rollback(&shelf, key, &given.why, place::now())?;
+        say_place(&shelf, key, &place);
+        return Ok(ExitCode::SUCCESS);
+    }
     let models = promotion::rollback(&home(&given.kept)?, &given.why, place::now())?;
     anstream::println!("served      {}", shown(models.incumbent.as_ref()));
     anstream::println!("before      {}", shown(models.previous.as_ref()));
@@ -108,9 +146,12 @@ pub(crate) fn rollback(given: &Rollback) -> Result<ExitCode> {
 
 pub(crate) fn status(given: &Status) -> Result<ExitCode> {
     let home = home(&given.kept)?;
-    let (models, history) = (home.models()?, home.history()?);
+    let (models, history, shelves) = (home.models()?, home.history()?, shelves(&given.kept)?);
     if given.json {
-        let value = json!({ "version": 1, "models": models, "history": history });
+        let adapters =
+            shelves.iter().map(|(home, shelf)| json!({ "folder": home.folder(), "adapters": shelf.adapters }));
+        let adapters: Vec<_> = adapters.collect();
+        let value = json!({ "version": 1, "models": models, "adapters": adapters, "history": history });
         anstream::println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(ExitCode::SUCCESS);
     }
@@ -120,11 +161,40 @@ pub(crate) fn status(given: &Status) -> Result<ExitCode> {
         let passed = if candidate.is_passed { "passed its exam" } else { "did not pass" };
         anstream::println!("candidate   {}, {passed}", shown(Some(candidate)));
     }
+    for (home, key, place) in shelves.iter().flat_map(|(home, shelf)| places(home, shelf)) {
+        say_place(home, key, place);
+    }
     for event in history.iter().rev().take(10).rev() {
         let name: String = event.blake3.chars().take(12).collect();
         anstream::println!("{:<11} {name}: {}", event.what, event.why);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The shelves that a review here would look at: this project's and the user's.
+fn shelves(kept: &Kept) -> Result<Vec<(Home, Shelf)>> {
+    let mut homes = Vec::new();
+    for is_project in [true, false] {
+        // Outside a repository there is no project, and where there is no home there is no user's.
+        let Ok(home) = shelf_of(kept, is_project) else { continue };
+        if homes.iter().all(|(other, _): &(Home, Shelf)| other.folder() != home.folder()) {
+            let shelf = shelf::read(&home)?;
+            homes.push((home, shelf));
+        }
+    }
+    Ok(homes)
+}
+
+fn places<'s>(home: &'s Home, shelf: &'s Shelf) -> impl Iterator<Item = (&'s Home, Key, &'s Place)> {
+    shelf.adapters.iter().filter_map(move |(key, place)| Some((home, key.parse().ok()?, place)))
+}
+
+fn say_place(home: &Home, key: Key, place: &Place) {
+    let shown = |entry: Option<&adapters::Entry>| {
+        entry.map_or("nothing".into(), |entry| entry.file(home.folder(), key).display().to_string())
+    };
+    anstream::println!("adapter     {key}: {}", shown(place.served.as_ref()));
+    anstream::println!("before      {key}: {}", shown(place.previous.as_ref()));
 }
 
 fn shown(entry: Option<&Entry>) -> String {

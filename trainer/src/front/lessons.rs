@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, Subcommand, ValueEnum};
+use engine::{model::adapters::Key, source::Language};
 use trainer::lessons::{self, Format, Input, Manifest, Settings};
 
 /// Makes training data of people's answers.
@@ -48,6 +49,9 @@ struct Build {
     /// Only answers from before this day (UTC).
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     until: Option<i64>,
+    /// Only answers about this language, for an adapter of its own; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    language: Vec<Language>,
     /// The most answers of one person about one rule; the newest count.
     #[arg(long, value_name = "N", default_value_t = 100)]
     most_of_one: usize,
@@ -113,6 +117,7 @@ pub(crate) fn run(given: &Lessons) -> Result<ExitCode> {
         holdout_projects: build.holdout_project.iter().cloned().collect(),
         since: build.since,
         until: build.until,
+        languages: build.language.iter().map(|&language| Key::of(language).to_string()).collect(),
         most_of_one: build.most_of_one,
         most: build.most,
         canaries: build.canaries,

@@ -18,9 +18,26 @@ pub(crate) fn state(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(common) = common() {
         return Ok(common.join("apprentice"));
     }
+    users().context("there is no repository and no home: name a folder with `--state`")
+}
+
+/// Where adapters for a project alone are kept, or those for all of a user's projects.
+pub(crate) fn shelf(given: Option<&Path>, project: bool) -> Result<PathBuf> {
+    match (given, project) {
+        (Some(folder), _) => Ok(folder.to_owned()),
+        (None, true) => {
+            let common = common().context("there is no repository here: `--project` is for one")?;
+            Ok(common.join("apprentice"))
+        }
+        (None, false) => users().context("there is no home: name a folder with `--state`"),
+    }
+}
+
+/// The user's folder of data.
+fn users() -> Option<PathBuf> {
     let data = env::var_os("XDG_DATA_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let data = data.or_else(|| env::home_dir().map(|home| home.join(".local/share")));
-    Ok(data.context("there is no repository and no home: name a folder with `--state`")?.join("apprentice"))
+    data.map(|data| data.join("apprentice"))
 }
 
 /// The `.git` that all work trees share, where there is a repository.

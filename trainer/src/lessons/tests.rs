@@ -20,6 +20,7 @@ fn settings(format: Format) -> Settings {
         holdout_projects: BTreeSet::new(),
         since: None,
         until: None,
+        languages: BTreeSet::new(),
         most_of_one: 100,
         most: None,
         canaries: 0,
@@ -192,6 +193,18 @@ fn the_same_answers_make_the_same_bytes() {
     // Only the last format's files are left.
     assert!(!crate::files::exists(&world.folder.path().join("one/mlx.yaml")));
     assert!(!crate::files::exists(&world.folder.path().join("one/sft/train.jsonl")));
+}
+
+#[test]
+fn only_answers_about_the_languages_that_are_asked_for_are_learned_from() {
+    let world = World::new(30);
+    let build = |languages: &[&str]| {
+        let languages = languages.iter().map(|&language| language.to_owned()).collect();
+        world.build(&Settings { languages, ..settings(Format::Jsonl) }, "out")
+    };
+    assert_eq!((build(&["python"]).answers, build(&["rust", "python"]).answers), (30, 30));
+    let none = build(&["rust"]);
+    assert_eq!((none.answers, none.left_out["about another language"]), (0, 30));
 }
 
 #[test]
