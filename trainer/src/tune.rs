@@ -129,10 +129,7 @@ impl Tuning {
             recomputes: false,
         };
         if let Goal::Prefer(_) = goal {
-            let of = |rows: &[Row]| -> Result<Vec<Vec<f64>>, NetError> {
-                rows.iter().map(|row| tuning.said(&row.texts().collect::<Vec<_>>(), Pass::Base)).collect()
-            };
-            tuning.before = [of(&tuning.rows)?, of(&tuning.held_out)?];
+            tuning.before = [tuning.heard(&tuning.rows)?, tuning.heard(&tuning.held_out)?];
         }
         Ok(tuning)
     }
@@ -169,6 +166,20 @@ impl Tuning {
             Ok((-self.said(&texts, Pass::Base)?[0] / tokens, -self.said(&texts, Pass::Hear)?[0] / tokens))
         };
         self.held_out.iter().map(of).collect()
+    }
+
+    /// What the texts of each row are worth to the base, in nats.
+    fn heard(&self, rows: &[Row]) -> Result<Vec<Vec<f64>>, NetError> {
+        let every: Vec<usize> = (0..rows.len()).collect();
+        let of = |part: &[usize]| part.iter().map(|&row| &rows[row]).collect::<Vec<_>>();
+        let mut heard = Vec::new();
+        for part in learn::parts(&every, self.tokens, &|part| room(&of(part))) {
+            let part = of(&part);
+            let mut said =
+                self.said(&part.iter().flat_map(|row| row.texts()).collect::<Vec<_>>(), Pass::Base)?.into_iter();
+            heard.extend(part.iter().map(|row| said.by_ref().take(row.texts().count()).collect()));
+        }
+        Ok(heard)
     }
 
     /// How likely the answers of texts are, in nats: `[texts]`.

@@ -155,6 +155,8 @@ impl Work for Steps<'_> {
         for command in commands {
             code = self.child(&command, &log, go_on)?;
             said = files::text(&log, 16 << 20).ok().flatten().unwrap_or_default();
+            // Where everything lies need not be said again and again.
+            said = said.replace(&format!("{}/", self.state.display()), "");
             if code != Some(0) {
                 break;
             }
