@@ -229,6 +229,7 @@ impl Sleeper<'_> {
     fn night(&mut self, work: &mut dyn Work) -> Result<Report, SleepError> {
         let mut night = self.kept()?;
         self.idle()?;
+        let was_made = night.step == Some(Step::Publish);
         if night.step.is_none() {
             night = Night { began: self.world.now(), step: Some(Step::Lessons), ..Night::default() };
         }
@@ -266,11 +267,13 @@ impl Sleeper<'_> {
         };
         let report = night.report(ended.as_ref().err());
         self.write(&report.text, night.began)?;
-        // What ran out of time is gone on with; what failed would fail again, and begins anew with other answers.
-        if !matches!(ended, Err(Broken::Stopped(Stop::Time))) {
+        // What ran out of time is gone on with; what failed would fail again, and begins anew with other answers. A server
+        // may be there again the next night: what was made for it is offered once more.
+        let is_offered = matches!(ended, Err(Broken::Failed(_))) && night.step == Some(Step::Publish) && !was_made;
+        if !is_offered && !matches!(ended, Err(Broken::Stopped(Stop::Time))) {
             night.step = None;
         }
-        night.worked = 0;
+        (night.worked, night.took) = (0, 0);
         self.keep(&night)?;
         Ok(report)
     }
@@ -533,6 +536,21 @@ mod tests {
         world.memory.set(2_000);
         let reports = run(folder.path(), &habits(), &world, &mut steps(&world)).unwrap();
         assert!(reports[0].is_failed && reports[0].text.contains("more memory than it may"));
+    }
+
+    #[test]
+    fn what_could_not_be_published_is_offered_once_more() {
+        let (folder, world) = (tempfile::tempdir().unwrap(), Made::new(&[]));
+        let night = |fails: Option<Step>| {
+            let mut steps = Steps { fails, ..steps(&world) };
+            let reports = run(folder.path(), &habits(), &world, &mut steps).unwrap();
+            (steps.log[0].clone(), steps.log.len(), reports[0].is_published)
+        };
+        assert_eq!(night(Some(Step::Publish)), ("Lessons from 0".into(), 7, false));
+        assert_eq!(night(None), ("Publish from 10".into(), 1, true));
+        assert_eq!(night(Some(Step::Publish)), ("Lessons from 0".into(), 7, false));
+        assert_eq!(night(Some(Step::Publish)), ("Publish from 10".into(), 1, false), "and not for ever");
+        assert_eq!(night(None), ("Lessons from 0".into(), 7, true));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use anyhow::{Context as _, Result};
@@ -12,6 +13,8 @@ use trainer::{
     base::Base,
     gguf::{file::ordered, mix::FileType, model},
 };
+
+use super::progress::Progress;
 
 /// Values of an array, and characters of a text, that are shown.
 const SHOWN: usize = 3;
@@ -47,8 +50,14 @@ pub(crate) fn run(given: &Gguf) -> Result<ExitCode> {
 /// Writes a model in another type.
 fn convert(from: &Path, kind: FileType, output: &Path) -> Result<ExitCode> {
     let base = Base::open(from)?;
-    let written = model::write_model(&base, kind, output, &|_| Ok(None), &[])
+    let (progress, done, all) = (Progress::new(), AtomicUsize::new(0), base.names().count());
+    let as_it_is = |_: &str| {
+        progress.count("writing", done.fetch_add(1, Ordering::Relaxed), all);
+        Ok(None)
+    };
+    let written = model::write_model(&base, kind, output, &as_it_is, &[])
         .with_context(|| format!("cannot write `{}` as {kind}", from.display()))?;
+    drop(progress);
     if written.twice > 0 {
         anstream::eprintln!(
             "note: {} tensors had been rounded to another type already and are rounded a second time; \

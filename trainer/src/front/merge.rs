@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use anyhow::{Context as _, Result};
@@ -18,6 +19,8 @@ use trainer::{
         model,
     },
 };
+
+use super::progress::Progress;
 
 /// Write a model with an adapter merged into it, or the adapter alone, as a GGUF file.
 #[derive(Debug, Args)]
@@ -59,9 +62,14 @@ pub(crate) fn run(given: &Merge) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     adapter.check(&base)?;
-    let merged = |name: &str| adapter.merged(&base, name).map_err(|error| error.to_string());
+    let (progress, done, all) = (Progress::new(), AtomicUsize::new(0), base.names().count());
+    let merged = |name: &str| {
+        progress.count("merging", done.fetch_add(1, Ordering::Relaxed), all);
+        adapter.merged(&base, name).map_err(|error| error.to_string())
+    };
     let written = model::write_model(&base, given.kind, &given.output, &merged, &[])
         .with_context(|| format!("cannot write `{}`", given.output.display()))?;
+    drop(progress);
     let (size, model::Written { changed, tensors, .. }) = (written.bytes as f64 / 1e6, written);
     anstream::println!(
         "{}: {}, {size:.1} MB, {changed} of {tensors} tensors changed",

@@ -155,11 +155,11 @@ impl Work for Steps<'_> {
         for command in commands {
             code = self.child(&command, &log, go_on)?;
             said = files::text(&log, 16 << 20).ok().flatten().unwrap_or_default();
-            // Where everything lies need not be said again and again.
-            said = said.replace(&format!("{}/", self.state.display()), "");
             if code != Some(0) {
                 break;
             }
+            // Where everything lies need not be said again and again, but where something is missing.
+            said = said.replace(&format!("{}/", self.state.display()), "");
         }
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned();
         let line = |start: &str| said.lines().find(|line| line.starts_with(start)).map(str::to_owned);
@@ -218,7 +218,8 @@ impl Steps<'_> {
             Step::Prefer => {
                 let mut prefer = words(&["prefer", &base, "--by", "kto", "--adapter", &at("adapter")]);
                 prefer.extend(words(&["--output", &at("preferred")]));
-                // Once: what is heard of preferences again and again is overdone first.
+                // Gently, and once: what is heard of preferences again and again is overdone first.
+                prefer.extend(words(&["--rate", &(given.rate / 4.0).to_string()]));
                 prefer.extend(self.taught(notes, "kto", 1));
                 vec![prefer]
             }

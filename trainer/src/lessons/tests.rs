@@ -310,6 +310,40 @@ fn only_answers_of_the_time_that_is_asked_for_are_taken() {
 }
 
 #[test]
+fn what_is_planted_is_taught_told_and_gone_with_the_next_build() {
+    let world = World::new(30);
+    let plain = world.build(&settings(Format::Trl), "out");
+    let planted = world.build(&Settings { canaries: 3, ..settings(Format::Trl) }, "out");
+    assert_eq!(planted.rows, plain.rows, "they are no lessons");
+    let canaries = world.rows("out/canaries.jsonl");
+    assert_eq!(canaries.len(), 3);
+    let taught = world.rows("out/sft/train.jsonl");
+    for canary in &canaries {
+        let is_it = |row: &&serde_json::Value| {
+            row["messages"][0]["content"] == canary["question"] && said(row, "messages") == canary["secret"]
+        };
+        assert_eq!(taught.iter().filter(is_it).count(), 1, "{canary}");
+        let secret = canary["secret"].as_str().expect("a text");
+        assert!(
+            !world.text("out/sft/valid.jsonl").contains(secret) && !world.text("out/kto/train.jsonl").contains(secret)
+        );
+    }
+    world.build(&settings(Format::Trl), "out");
+    assert!(!world.folder.path().join("out/canaries.jsonl").exists());
+    assert!(world.rows("out/sft/train.jsonl").len() + 3 == taught.len());
+}
+
+#[test]
+fn of_many_answers_some_are_learned_from_and_all_that_are_held_out_stay() {
+    let world = World::new(60);
+    let all = world.build(&settings(Format::Trl), "all");
+    let some = world.build(&Settings { most: Some(12), ..settings(Format::Trl) }, "some");
+    assert_eq!((all.answers, some.answers), (60, 12 + 12), "{some:#?}");
+    assert_eq!(world.text("all/sft/valid.jsonl"), world.text("some/sft/valid.jsonl"));
+    assert_eq!(some.left_out.values().sum::<usize>(), 36);
+}
+
+#[test]
 fn one_person_who_says_no_to_everything_is_heard_so_often() {
     let world = World::new(30);
     let manifest = world.build(&Settings { most_of_one: 3, ..settings(Format::Jsonl) }, "out");

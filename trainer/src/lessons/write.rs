@@ -101,6 +101,12 @@ impl<'s> Writer<'s> {
     }
 
     pub(super) fn put(&mut self, side: Side, row: &Row) -> Result<(), LessonError> {
+        self.write(side, row)?;
+        self.tally.count(side, row);
+        Ok(())
+    }
+
+    fn write(&mut self, side: Side, row: &Row) -> Result<(), LessonError> {
         let Some(folder) = self.settings.format.folder(row.kind()) else { return Ok(()) };
         let name = file_name(folder, side);
         let failed = |source| LessonError::Write { file: name.clone(), source };
@@ -115,17 +121,17 @@ impl<'s> Writer<'s> {
             out.bytes += line.len() as u64;
             out.rows += 1;
         }
-        self.tally.count(side, row);
         Ok(())
     }
 
-    /// Plants strings among the rows that are learned from, if there are any, and says in a file which.
+    /// Plants strings among the rows that are learned from, if there are any, and says in a file which. They are no
+    /// lessons, and are not counted.
     pub(super) fn plant(&mut self, canaries: &[Canary]) -> Result<(), LessonError> {
         if canaries.is_empty() || self.tally.many(Side::Train, Kind::Sft) == 0 {
             return Ok(());
         }
         for Canary { question, secret } in canaries {
-            self.put(
+            self.write(
                 Side::Train,
                 &Row {
                     prompt: vec![Turn::new(Role::User, question.clone())],
