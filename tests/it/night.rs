@@ -47,6 +47,7 @@ fn answered() -> TempRepo {
         let answer = if is_serious { "applied" } else { "rejected" };
         repo.apprentice(&["feedback", "record", text("fingerprint"), answer, "--path", text("path")]).expect_code(0);
     }
+    repo.commit_all("what was answered");
     repo
 }
 
